@@ -1,0 +1,120 @@
+"""Arrays as files: appended in shards, memory-mapped, never half-written."""
+
+import json
+import os
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import DTypeLike, NDArray
+
+SHARD_ROWS = 16_384  # 16,384 x 1,280 float16 are 42 MB: rewriting the last shard on each flush stays cheap
+
+
+def write_whole(path: Path, content: bytes) -> None:
+    """Write `content` so that `path` holds either all of it or what it held before, even after a power cut."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex[:8]}.tmp")
+    try:
+        with temporary.open("wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def write_array(path: Path, array: NDArray[np.generic]) -> None:
+    """`write_whole` for one array in .npy format, without a second copy in memory."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex[:8]}.tmp")
+    try:
+        with temporary.open("wb") as file:
+            np.save(file, array, allow_pickle=False)
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+class ShardedArray:
+    """A (rows, dim) array in a folder: shard k holds the rows [k * SHARD_ROWS, (k + 1) * SHARD_ROWS).
+
+    Only the last shard is ever rewritten, to a temporary name and renamed; a killed writer loses what it had not
+    flushed and nothing else.
+    """
+
+    def __init__(self, folder: Path, dim: int, dtype: DTypeLike = np.float16) -> None:
+        self.folder, self.dim, self.dtype = folder, dim, np.dtype(dtype)
+        self._pending: list[NDArray[np.generic]] = []
+        self._flushed = sum(len(shard) for shard in self._shards())
+
+    @classmethod
+    def open(cls, folder: Path) -> "ShardedArray | None":
+        """The array in `folder`, or None where there is none."""
+        meta = folder / "meta.json"
+        if not meta.exists():
+            return None
+        described = json.loads(meta.read_text())
+        return cls(folder, described["dim"], described["dtype"])
+
+    @classmethod
+    def create(cls, folder: Path, dim: int, dtype: DTypeLike = np.float16, **notes: object) -> "ShardedArray":
+        """The array in `folder`; made with `notes` in its meta.json when it is not there yet."""
+        existing = cls.open(folder)
+        if existing is not None:
+            return existing
+        meta = {"dim": dim, "dtype": np.dtype(dtype).name, **notes}
+        write_whole(folder / "meta.json", json.dumps(meta, indent=1).encode())
+        return cls(folder, dim, dtype)
+
+    def __len__(self) -> int:
+        """Rows that are safely on disk."""
+        return self._flushed
+
+    def append(self, rows: NDArray[np.generic]) -> None:
+        """Add `rows` (n, dim); they are safe after `flush`."""
+        self._pending.append(np.asarray(rows, self.dtype).reshape(-1, self.dim))
+
+    def flush(self) -> None:
+        """Write what was appended; on return it survives a killed process."""
+        if not self._pending:
+            return
+        start = self._flushed - self._flushed % SHARD_ROWS
+        tail = [np.load(self._path(start))] if start < self._flushed else []
+        rows = np.concatenate([*tail, *self._pending])
+        for offset in range(0, len(rows), SHARD_ROWS):
+            write_array(self._path(start + offset), rows[offset : offset + SHARD_ROWS])
+        self._flushed = start + len(rows)
+        self._pending = []
+
+    def put(self, row: int, values: NDArray[np.generic]) -> None:
+        """Replace one row that is on disk already."""
+        start = row - row % SHARD_ROWS
+        shard = np.load(self._path(start))
+        shard[row - start] = values
+        write_array(self._path(start), shard)
+
+    def shards(self) -> Iterator[tuple[int, NDArray[np.generic]]]:
+        """(first row, memory-mapped rows) of each shard in order."""
+        start = 0
+        for shard in self._shards():
+            yield start, shard
+            start += len(shard)
+
+    def read(self) -> NDArray[np.generic]:
+        """All rows; memory-mapped where one shard holds them."""
+        shards = [shard for _, shard in self.shards()]
+        if not shards:
+            return np.empty((0, self.dim), self.dtype)
+        return shards[0] if len(shards) == 1 else np.concatenate(shards)
+
+    def _path(self, start: int) -> Path:
+        return self.folder / f"rows-{start:012d}.npy"
+
+    def _shards(self) -> Iterator[NDArray[np.generic]]:
+        for path in sorted(self.folder.glob("rows-*.npy")):
+            yield np.load(path, mmap_mode="r", allow_pickle=False)

@@ -1,0 +1,127 @@
+"""open_clip models: pictures and words in one space (Radford et al. 2021, arXiv 2103.00020; Cherti et al. 2212.07143)."""
+
+import hashlib
+from collections.abc import Sequence
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from annotator.errors import BadInputError, MissingError, UnknownNameError, UsageError
+
+TEXTS_AT_ONCE = 256
+
+
+class OpenClipBackbone:
+    """The backbone `open_clip:…`. `model` and `transform` come from open_clip; `tokenizer` is opened when needed."""
+
+    has_texts = True
+
+    def __init__(self, name: str, model_name: str, model: Any, transform: Any, device: str) -> None:
+        self.name, self.device = name, device
+        self._model_name, self._transform = model_name, transform
+        self._model = model.to(device).eval()
+        size = model.visual.image_size
+        self.draft_size = int(size if isinstance(size, int) else max(size))
+        self.batch_size = 256 if device == "cuda" else 16
+        self.dim = int(self.encode_images(np.zeros((1, 3, self.draft_size, self.draft_size), np.float32)).shape[1])
+
+    def preprocess(self, image: Image.Image) -> NDArray[np.float32]:
+        """(3, size, size) float32 by the model's own evaluation transform."""
+        return np.asarray(self._transform(image.convert("RGB")).numpy(), np.float32)
+
+    def encode_images(self, batch: NDArray[Any]) -> NDArray[np.float32]:
+        """(B, 3, size, size) float32 to (B, dim) float32 unit vectors; half precision inside on a GPU."""
+        import torch
+
+        with torch.inference_mode(), torch.autocast(self.device, torch.float16, enabled=self.device == "cuda"):
+            pixels = torch.from_numpy(np.ascontiguousarray(batch))
+            if self.device == "cuda":
+                pixels = pixels.pin_memory().to(self.device, non_blocking=True)
+            return _unit(self._model.encode_image(pixels))
+
+    def encode_texts(self, texts: Sequence[str]) -> NDArray[np.float32]:
+        """(T, dim) float32 unit vectors."""
+        import torch
+
+        parts = []
+        with torch.inference_mode(), torch.autocast(self.device, torch.float16, enabled=self.device == "cuda"):
+            for start in range(0, len(texts), TEXTS_AT_ONCE):
+                tokens = self._tokenizer(list(texts[start : start + TEXTS_AT_ONCE])).to(self.device)
+                parts.append(_unit(self._model.encode_text(tokens)))
+        return np.concatenate(parts) if parts else np.empty((0, self.dim), np.float32)
+
+    @cached_property
+    def _tokenizer(self) -> Any:
+        import open_clip
+
+        return open_clip.get_tokenizer(self._model_name)
+
+
+def load(argument: str, device: str) -> OpenClipBackbone:
+    """`argument`: MODEL/PRETRAINED, MODEL@CHECKPOINT_FILE or hf-hub:ORG/NAME."""
+    if argument.startswith("hf-hub:"):
+        return _create(f"open_clip:{argument}", argument, None, device)
+    model_name, at, checkpoint = argument.partition("@")
+    if at:
+        file = Path(checkpoint).expanduser()
+        if not file.is_file():
+            raise MissingError(f"{file} is not there; name a checkpoint: open_clip:{model_name}@CHECKPOINT_FILE")
+        _register(model_name, file.parent)
+        digest = hashlib.sha256(file.read_bytes()).hexdigest()[:8]
+        return _create(f"open_clip:{model_name}@{digest}", model_name, str(file), device)
+    model_name, slash, pretrained = argument.partition("/")
+    if not slash:
+        raise UsageError(f"open_clip:{argument} names no weights; write open_clip:{argument}/PRETRAINED, for example "
+                         f"open_clip:ViT-B-32/openai")  # fmt: skip
+    _check_pair(model_name, pretrained)
+    return _create(f"open_clip:{model_name}/{pretrained}", model_name, pretrained, device)
+
+
+def _register(model_name: str, folder: Path) -> None:
+    """Make a model known whose configuration lies beside its checkpoint."""
+    import open_clip
+
+    if model_name in open_clip.list_models():
+        return
+    if not (folder / f"{model_name}.json").is_file():
+        raise MissingError(
+            f"open_clip knows no model {model_name!r} and {folder} has no {model_name}.json; put the model's "
+            "configuration beside the checkpoint"
+        )
+    open_clip.add_model_config(folder)
+
+
+def _check_pair(model_name: str, pretrained: str) -> None:
+    import open_clip
+
+    known = open_clip.list_pretrained_tags_by_model(model_name)
+    if not known:
+        raise UnknownNameError("open_clip model", model_name, {name for name, _ in open_clip.list_pretrained()})
+    if pretrained not in known:
+        raise UnknownNameError(f"pretrained weight of {model_name}", pretrained, known)
+
+
+def _create(name: str, model_name: str, pretrained: str | None, device: str) -> OpenClipBackbone:
+    import open_clip
+
+    try:
+        model, _, transform = open_clip.create_model_and_transforms(model_name, pretrained=pretrained, weights_only=True)
+    except (OSError, RuntimeError, ValueError, FileNotFoundError) as error:
+        if pretrained is not None and Path(pretrained).is_file():
+            raise BadInputError(f"{pretrained} does not fit the model {model_name}: {error}") from error
+        wanted = f"{model_name!r}" + (f", pretrained={pretrained!r}" if pretrained else "")
+        raise MissingError(
+            f"the weights of {name} are not in the cache and could not be fetched ({error}); on a machine with a network: "
+            f'python -c "import open_clip; open_clip.create_model_and_transforms({wanted})", then copy its cache folder'
+        ) from error
+    return OpenClipBackbone(name, model_name, model, transform, device)
+
+
+def _unit(vectors: Any) -> NDArray[np.float32]:
+    from torch.nn.functional import normalize
+
+    return np.asarray(normalize(vectors.float(), dim=-1).cpu().numpy(), np.float32)

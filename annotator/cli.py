@@ -1,0 +1,391 @@
+"""The command line: parse, one service call, print. Heavy imports wait until a command needs them."""
+
+import json
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, is_dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from annotator.errors import AnnotatorError, UsageError
+
+if TYPE_CHECKING:
+    from annotator.progress import Progress
+    from annotator.workspace import Workspace
+
+app = typer.Typer(
+    name="annotator",
+    help="Tag large image collections with several tags per image, with few answers and a proof of quality.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+
+Folder = Annotated[
+    Path, typer.Option("--workspace", "-w", envvar="ANNOTATOR_WORKSPACE", help="the workspace folder")
+]
+AsJson = Annotated[bool, typer.Option("--json", help="print JSON for machines")]
+DEFAULT_FOLDER = Path("workspace")
+
+
+def main() -> None:
+    """Run a command; an error a person can mend is one line, without a traceback."""
+    try:
+        app()
+    except UsageError as error:
+        _say_error(error)
+        sys.exit(2)
+    except AnnotatorError as error:
+        _say_error(error)
+        sys.exit(1)
+    except BrokenPipeError:
+        # The reader of our output went away: no error of ours, but Python must not try to flush again at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+@app.command()
+def init(
+    folder: Folder = DEFAULT_FOLDER,
+    tags: Annotated[Path | None, typer.Option(help="one tag a line, or CSV/YAML with definition, synonyms, parent")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Make a workspace with a vocabulary; run again it adds the tags that are new."""
+    from annotator.services import vocabulary
+    from annotator.workspace import Workspace
+
+    with Workspace.create(folder) as workspace:
+        counts = vocabulary.add_from_file(workspace, tags) if tags else {"added": 0, "tags": 0, "relations": 0}
+    _show({"workspace": str(folder.resolve()), **counts}, as_json)
+
+
+@app.command("import")
+def import_(
+    paths: Annotated[list[str], typer.Argument(help="folders, pictures, zip/tar archives, CSV/JSONL lists, URLs")],
+    folder: Folder = DEFAULT_FOLDER,
+    labels: Annotated[Path | None, typer.Option(help="CSV with file,labels[,split]; labels separated by |")] = None,
+    as_truth: Annotated[bool, typer.Option(help="the labels are complete: what is not listed is absent")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Import pictures in place; a second run adds nothing, a killed one is resumed."""
+    from annotator.services.importing import import_pictures
+    from annotator.services.importing_labels import import_labels
+
+    with _open(folder) as workspace:
+        with _bar() as progress:
+            report = import_pictures(workspace, paths, progress=progress)
+        shown: dict[str, Any] = {"pictures": asdict(report)}
+        if labels is not None:
+            shown["labels"] = asdict(import_labels(workspace, labels, as_truth=as_truth))
+    _show(shown, as_json)
+
+
+@app.command()
+def embed(
+    folder: Folder = DEFAULT_FOLDER,
+    backbone: Annotated[str | None, typer.Option(help="descriptor, onnx:FILE.json, open_clip:MODEL/PRETRAINED, …")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Compute the missing embeddings, then the suggestions that follow from them."""
+    from annotator.services import embedding, suggesting
+
+    with _open(folder) as workspace:
+        with _bar() as progress:
+            report = embedding.embed(workspace, backbone, progress)
+            suggesting.refresh(workspace, progress)
+        _show({**asdict(report), "images_per_second": round(report.images_per_second, 1)}, as_json)
+
+
+@app.command()
+def search(
+    words: Annotated[str | None, typer.Argument(help="words, where the backbone has a text tower")] = None,
+    folder: Folder = DEFAULT_FOLDER,
+    image: Annotated[Path | None, typer.Option(help="find pictures like this one")] = None,
+    k: Annotated[int, typer.Option("--k", min=1, help="how many")] = 10,
+    as_json: AsJson = False,
+) -> None:
+    """Find pictures by words or by an example."""
+    from annotator.services import searching
+
+    with _open(folder) as workspace:
+        if image is not None:
+            hits = searching.by_picture(workspace, image.read_bytes() if image.is_file() else b"", str(image), k)
+        elif words:
+            hits = searching.by_words(workspace, words, k)
+        else:
+            raise typer.BadParameter("give words or --image FILE")
+        _show([asdict(hit) for hit in hits], as_json)
+
+
+@app.command()
+def suggest(folder: Folder = DEFAULT_FOLDER, as_json: AsJson = False) -> None:
+    """Score all images from every source: zero-shot, neighbours, model; fused."""
+    from annotator.services import suggesting
+
+    with _open(folder) as workspace, _bar() as progress:
+        report = suggesting.refresh(workspace, progress)
+    _show(report, as_json)
+
+
+@app.command()
+def label(
+    folder: Folder = DEFAULT_FOLDER,
+    image: Annotated[str | None, typer.Option(help="row, path or start of the sha256")] = None,
+    tag: Annotated[str | None, typer.Option()] = None,
+    state: Annotated[str, typer.Option(help="positive, negative or unknown")] = "positive",
+    annotator: Annotated[str, typer.Option(help="who says so")] = "cli",
+    from_: Annotated[Path | None, typer.Option("--from", help="CSV with image,tag,state[,annotator]")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Set labels from a script."""
+    from annotator.services import labelling
+
+    with _open(folder) as workspace:
+        if from_ is not None:
+            shown = asdict(labelling.label_from_file(workspace, from_, annotator))
+        elif image is not None and tag is not None:
+            shown = labelling.label_by_name(workspace, image, tag, state, annotator)
+        else:
+            raise typer.BadParameter("give --image and --tag, or --from FILE")
+    _show(shown, as_json)
+
+
+@app.command()
+def train(folder: Folder = DEFAULT_FOLDER, as_json: AsJson = False) -> None:
+    """Train the classifier on accepted labels, score all images, pick new questions."""
+    from annotator.services import picking, suggesting, training
+
+    with _open(folder) as workspace:
+        with _bar() as progress:
+            report = training.train(workspace, progress)
+            suggesting.refresh(workspace, progress)
+            picking.refill(workspace)
+    shown = asdict(report)
+    if not as_json:
+        shown["metrics"].pop("ap", None)
+    _show(shown, as_json)
+
+
+@app.command("round")
+def round_(
+    folder: Folder = DEFAULT_FOLDER,
+    settle: Annotated[bool, typer.Option(help="end the open round: settle what is proved, drop the rest")] = False,
+    rollback: Annotated[int | None, typer.Option(help="take back what this round settled")] = None,
+    annotator: Annotated[str, typer.Option(help="who starts it")] = "cli",
+    as_json: AsJson = False,
+) -> None:
+    """Propose a round, or show how far the open one is; settle it; roll one back."""
+    from annotator.services import rounds
+
+    with _open(folder) as workspace:
+        if rollback is not None:
+            shown = rounds.roll_back(workspace, rollback)
+        elif settle:
+            shown = rounds.settle(workspace)
+        else:
+            shown = rounds.propose_or_show(workspace, annotator)
+    _show(shown, as_json)
+
+
+@app.command()
+def status(folder: Folder = DEFAULT_FOLDER, as_json: AsJson = False) -> None:
+    """Counts of everything."""
+    from annotator.services.status import status as counts
+
+    with _open(folder) as workspace:
+        _show(counts(workspace), as_json)
+
+
+@app.command()
+def export(
+    output: Annotated[Path, typer.Option("-o", "--output", help="file or folder")],
+    format: Annotated[str, typer.Option(help="coco or json")] = "coco",
+    folder: Folder = DEFAULT_FOLDER,
+    as_json: AsJson = False,
+) -> None:
+    """Write the accepted labels, whole or not at all."""
+    from annotator.services import exporting
+
+    with _open(folder) as workspace:
+        _show(exporting.export(workspace, format, output), as_json)
+
+
+@app.command()
+def simulate(
+    images: Annotated[Path, typer.Option(help="folder with the pictures")],
+    truth: Annotated[Path, typer.Option(help="CSV with file,labels[,split]: the whole truth")],
+    out: Annotated[Path, typer.Option(help="where the report goes")],
+    backbone: Annotated[str, typer.Option(help="as for embed")] = "descriptor",
+    strategy: Annotated[str, typer.Option(help="query strategy")] = "mixed",
+    answers_per_step: Annotated[int, typer.Option(min=1, help="images answered between two trainings")] = 50,
+    budget: Annotated[int, typer.Option(min=1, help="images answered in all")] = 500,
+    seed: Annotated[int, typer.Option()] = 0,
+    audits: Annotated[int, typer.Option(min=0, help="images answered to prove a round")] = 300,
+    folder: Annotated[Path | None, typer.Option("--workspace", "-w", help="keep the workspace here")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Run the real loop with a scripted annotator who answers from the truth; write the learning curve."""
+    from annotator.services import simulating
+
+    plan = simulating.Plan(
+        images=images, truth=truth, backbone=backbone, strategy=strategy, answers_per_step=answers_per_step,
+        budget=budget, seed=seed, audits=audits,
+    )  # fmt: skip
+    with _bar() as progress:
+        report = simulating.simulate(plan, folder, progress)
+    _write_report(out, report)
+    _show({"curve": report["curve"], "totals": report["totals"]} if not as_json else report, as_json)
+
+
+@app.command()
+def demo(
+    folder: Folder = Path("demo-workspace"),
+    count: Annotated[int, typer.Option(min=48, help="pictures to draw")] = 600,
+    as_json: AsJson = False,
+) -> None:
+    """Make a ready sample workspace: drawn scenes, embedded, partly answered, trained."""
+    from annotator.services.demo import make_demo
+
+    with _bar() as progress:
+        report = make_demo(folder, count, progress)
+    _show(report, as_json)
+
+
+@app.command()
+def ui(
+    folder: Folder = DEFAULT_FOLDER,
+    port: Annotated[int, typer.Option(envvar="PORT")] = 8501,
+) -> None:
+    """Open the app on 127.0.0.1, for one person on this machine."""
+    from annotator.web.server import serve
+
+    with _open(folder):
+        pass  # a missing workspace is told here, not in the browser
+    serve(folder.resolve(), port)
+
+
+@app.command()
+def worker(
+    folder: Folder = DEFAULT_FOLDER,
+    parent: Annotated[int | None, typer.Option(hidden=True, help="end with this process")] = None,
+    nice: Annotated[bool, typer.Option(hidden=True, help="let everything else go first")] = False,
+    once: Annotated[bool, typer.Option(help="end when nothing is left to do")] = False,
+    list_: Annotated[bool, typer.Option("--list", help="show the jobs and end")] = False,
+    cancel: Annotated[str | None, typer.Option(help="end the job with this id")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Do the long work that was asked for in the app; `annotator ui` runs one by itself."""
+    from annotator import jobs
+    from annotator.web.server import stop_condition
+
+    with _open(folder) as workspace:
+        if cancel is not None:
+            jobs.cancel(workspace, cancel)
+        elif list_:
+            _show([asdict(job) for job in jobs.list_jobs(workspace)], as_json)
+        else:
+            jobs.run_worker(workspace, stop_condition(workspace, parent, nice=nice, once=once), retrain=not once)
+
+
+@app.command()
+def backbones(as_json: AsJson = False) -> None:
+    """What can compute embeddings, and how each is named."""
+    from annotator.services.doctor import backbone_table
+
+    _show(backbone_table(), as_json)
+
+
+@app.command()
+def doctor(folder: Folder = DEFAULT_FOLDER, as_json: AsJson = False) -> None:
+    """What works here, and what to do about what does not."""
+    from annotator.services.doctor import check
+
+    _show([asdict(finding) for finding in check(folder)], as_json)
+
+
+@contextmanager
+def _open(folder: Path) -> "Iterator[Workspace]":
+    from annotator.workspace import Workspace
+
+    with Workspace.open(folder) as workspace:
+        yield workspace
+
+
+@contextmanager
+def _bar() -> "Iterator[Progress]":
+    """A bar on the terminal with rate and time left; nothing where the output is not a terminal."""
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+
+    console = Console(stderr=True)
+    columns = (
+        TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TextColumn("{task.fields[rate]}"),
+        TimeElapsedColumn(), TimeRemainingColumn(),
+    )  # fmt: skip
+    with Progress(*columns, console=console, disable=not console.is_terminal, transient=True) as bar:
+        tasks: dict[str, Any] = {}
+
+        def progress(done: int, total: int, what: str) -> None:
+            if what not in tasks:
+                tasks[what] = bar.add_task(what, total=total or None, rate="")
+            speed = bar.tasks[tasks[what]].speed
+            bar.update(tasks[what], completed=done, total=total or None, rate=f"{speed:.0f}/s" if speed else "")
+
+        yield progress
+
+
+def _show(value: Any, as_json: bool) -> None:
+    """JSON on request, else a table that reads well."""
+    if is_dataclass(value) and not isinstance(value, type):
+        value = asdict(value)
+    if as_json:
+        typer.echo(json.dumps(value, ensure_ascii=False, default=str))
+        return
+    from rich.console import Console
+
+    Console(soft_wrap=True, highlight=False).print(_table(value))
+
+
+def _table(value: Any) -> Any:
+    from rich.table import Table
+
+    if isinstance(value, list):
+        if not value:
+            return "nothing"
+        table = Table(*[str(name) for name in value[0]], box=None, pad_edge=False)
+        for row in value:
+            table.add_row(*[_cell(cell) for cell in row.values()])
+        return table
+    table = Table(show_header=False, box=None, pad_edge=False)
+    for name, cell in value.items():
+        table.add_row(f"[bold]{name}[/]", _table(cell) if isinstance(cell, dict) and cell else _cell(cell))
+    return table
+
+
+def _cell(value: Any) -> Any:
+    from rich.markup import escape
+
+    if isinstance(value, float):
+        return f"{value:,.3f}"
+    if isinstance(value, list) and value and isinstance(value[0], dict):
+        return _table(value)
+    if isinstance(value, list):
+        return escape("\n".join(str(item) for item in value))
+    return escape(f"{value:,}" if isinstance(value, int) and not isinstance(value, bool) else str(value))
+
+
+def _write_report(out: Path, report: dict[str, Any]) -> None:
+    from annotator.arrays import write_whole
+
+    write_whole(out.expanduser().absolute(), json.dumps(report, indent=1).encode())
+
+
+def _say_error(error: AnnotatorError) -> None:
+    typer.secho(f"annotator: {error}", fg=typer.colors.RED, err=True)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,123 @@
+"""Fit a head by name: checks the arrays, then calls it. Arrays in, arrays out."""
+
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from annotator.errors import BadInputError, DeviceError, UnknownNameError, UsageError
+from annotator.learning.heads import HEADS, FitReport, Head, HeadSettings, Progress, Training
+from annotator.learning.heads.base import Features
+from annotator.learning.losses import LOSSES
+
+Validation = tuple[Features, NDArray[np.int8]]
+
+
+def fit_head(
+    name: str,
+    X: Features,
+    labels: NDArray[np.int8],
+    *,
+    texts: NDArray[np.floating[Any]] | None = None,
+    weights: NDArray[np.floating[Any]] | None = None,
+    validation: Validation | None = None,
+    device: str = "cpu",
+    warm: Head | None = None,
+    settings: HeadSettings | None = None,
+    progress: Progress | None = None,
+    **changes: Any,
+) -> tuple[Head, FitReport]:
+    """Train the head called `name` (a key of HEADS) for all tags at once.
+
+    `X` (N, D) embeddings, float16 or wider; `labels` (N, C) int8 of 1, 0, -1 unknown, which never counts;
+    `texts` (C, D) text vectors, a row of zeros for a tag without; `weights` (N, C) >= 0 for single answers;
+    `validation` held-out (X, labels) that choose the penalty per tag; `device` "cpu" or "cuda";
+    `warm` an earlier head of the same tags to start from (the answer is the same, it is only found sooner);
+    `settings`, or single fields of it as keywords (`ridge=0.3`); `progress` may raise to stop the fit.
+
+    The same arrays and device give the same head, bit for bit. Raises UnknownNameError, UsageError where shapes or
+    settings do not fit, BadInputError for label values or embeddings that are not finite, DeviceError without CUDA.
+    """
+    if name not in HEADS:
+        raise UnknownNameError("head", name, HEADS)
+    X, labels = np.asarray(X), np.asarray(labels)
+    _check_pair(X, labels, "images")
+    if validation is not None:
+        validation = np.asarray(validation[0]), np.asarray(validation[1])
+        _check_pair(*validation, "validation images")
+        _check_shape("the validation labels", validation[1], (len(validation[0]), labels.shape[1]))
+        _check_shape("the validation embeddings", validation[0], (len(validation[0]), X.shape[1]))
+    _check_companions(X, labels, texts, weights, warm)
+    _check_device(device)
+    chosen = _settings(settings, changes)
+    return HEADS[name](Training(X, labels, texts, weights, validation, device, warm, chosen, progress))
+
+
+def _settings(settings: HeadSettings | None, changes: dict[str, Any]) -> HeadSettings:
+    base = settings or HeadSettings()
+    unknown = [key for key in changes if key not in base.__dataclass_fields__]
+    if unknown:
+        raise UnknownNameError("head setting", unknown[0], base.__dataclass_fields__)
+    chosen = replace(base, **changes)
+    if chosen.loss not in LOSSES:
+        raise UnknownNameError("loss", chosen.loss, LOSSES)
+    for key in ("ridge", "text_scale", "tolerance", "max_iterations", "rank"):
+        if not getattr(chosen, key) > 0:
+            raise UsageError(f"{key} is {getattr(chosen, key)}; it has to be above 0")
+    if not chosen.ridges or not min(chosen.ridges) > 0:
+        raise UsageError(f"ridges is {chosen.ridges}; give at least one number, all above 0")
+    return chosen
+
+
+def _check_pair(X: Features, labels: NDArray[np.int8], what: str) -> None:
+    if X.ndim != 2 or labels.ndim != 2 or len(X) != len(labels):
+        raise UsageError(
+            f"the {what} need embeddings (N, D) and labels (N, C) of one N; got shapes {X.shape} and {labels.shape}"
+        )
+    if not (X.shape[1] and labels.shape[1]):
+        raise UsageError(
+            f"embeddings {X.shape} and labels {labels.shape}: without a dimension or a tag nothing is learned"
+        )
+    if not np.issubdtype(X.dtype, np.floating):
+        raise UsageError(f"the embeddings of the {what} are {X.dtype}; they have to be floating point")
+    if labels.size and (labels.min() < -1 or labels.max() > 1 or not np.issubdtype(labels.dtype, np.integer)):
+        raise BadInputError(
+            f"the labels of the {what} are {labels.dtype} from {labels.min()} to {labels.max()}; "
+            "they have to be whole numbers: 1 positive, 0 negative, -1 unknown"
+        )
+
+
+def _check_companions(
+    X: Features,
+    labels: NDArray[np.int8],
+    texts: NDArray[np.floating[Any]] | None,
+    weights: NDArray[np.floating[Any]] | None,
+    warm: Head | None,
+) -> None:
+    tags, width = labels.shape[1], X.shape[1]
+    if texts is not None:
+        _check_shape("the text vectors", texts, (tags, width))
+        if not np.isfinite(texts).all():
+            raise BadInputError("a text vector is not finite; embed the tags again")
+    if weights is not None:
+        _check_shape("the weights", weights, labels.shape)
+        if not (np.isfinite(weights).all() and weights.min(initial=0) >= 0):
+            raise BadInputError(f"the smallest weight is {weights.min()}; weights have to be finite and not below 0")
+    if warm is not None:
+        _check_shape("the earlier head", warm.weights, (tags, width))
+
+
+def _check_shape(what: str, array: NDArray[Any], shape: tuple[int, ...]) -> None:
+    if array.shape != shape:
+        raise UsageError(f"{what} has shape {array.shape}; the images and tags ask for {shape}")
+
+
+def _check_device(device: str) -> None:
+    if device not in ("cpu", "cuda"):
+        raise UnknownNameError("device", device, ("cpu", "cuda"))
+    if device == "cuda":
+        import torch
+
+        if not torch.cuda.is_available():
+            raise DeviceError("device is 'cuda', but this torch finds no CUDA device; use 'cpu'")

@@ -1,0 +1,14 @@
+"""Heads: models on stored embeddings, as one readable dict. A new head is one file here and one line in `HEADS`.
+
+Every head is a function ``Training -> (Head, FitReport)``; `annotator.learning.fit.fit_head` checks the arrays and
+calls it. torch is imported by the function, not by this module: menus and `--help` only read the names.
+"""
+
+from annotator.learning.heads.base import FitReport, Head, HeadFit, HeadSettings, Progress, Training
+from annotator.learning.heads.text_anchored import fit_text_anchored
+
+HEADS: dict[str, HeadFit] = {
+    "text_anchored": fit_text_anchored,
+}
+
+__all__ = ["HEADS", "FitReport", "Head", "HeadFit", "HeadSettings", "Progress", "Training"]

@@ -1,0 +1,15 @@
+"""Losses on logits, as one readable dict. A new loss is one file here and one line in `LOSSES`.
+
+Every loss is a pure, masked function ``(logits, labels, weights) -> Terms`` of torch tensors; see `base.Loss`.
+"""
+
+from annotator.learning.losses.base import Loss, Terms
+from annotator.learning.losses.focal import focal
+from annotator.learning.losses.masked_bce import masked_bce
+
+LOSSES: dict[str, Loss] = {
+    "masked_bce": masked_bce,
+    "focal": focal,
+}
+
+__all__ = ["LOSSES", "Loss", "Terms"]

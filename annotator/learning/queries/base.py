@@ -1,0 +1,112 @@
+"""What every query strategy takes and gives, and how the chosen ones are picked from scores."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from annotator.errors import MissingError, UsageError
+from annotator.terms import LabelState
+
+Floats = NDArray[np.floating[Any]]
+IntArray = NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class Pool:
+    """The collection as a strategy sees it: N images, C tags, M candidates. Arrays may be memory-mapped.
+
+    candidates     (M,) int64 rows that may be asked; in any order, none twice
+    labels         (N, C) int8 LabelState: the answers so far
+    embeddings     (N, D) float16 or float32, unit length; None before `embed`
+    probabilities  (N, C) float32 in [0, 1]; None before the first training
+    variance       (N, C) float32 variance of the logits (Laplace); None where the head offers none
+    duplicates     (N,) int64 near-duplicate group of each image; None: no two images are near-duplicates
+    positives      (C,) int64 positives so far; None: counted in `labels`
+    tags           (C,) names, for the reasons
+    """
+
+    candidates: IntArray
+    labels: NDArray[np.int8]
+    embeddings: Floats | None = None
+    probabilities: Floats | None = None
+    variance: Floats | None = None
+    duplicates: IntArray | None = None
+    positives: IntArray | None = None
+    tags: tuple[str, ...] = ()
+
+    @cached_property
+    def answered(self) -> IntArray:
+        """Rows of the images with at least one answer that is not UNKNOWN, ascending."""
+        return np.flatnonzero((self.labels != LabelState.UNKNOWN).any(axis=1))
+
+    @cached_property
+    def found(self) -> NDArray[np.float64]:
+        """(C,) positives of each tag so far."""
+        if self.positives is not None:
+            return np.asarray(self.positives, np.float64)
+        return np.asarray((self.labels == LabelState.POSITIVE).sum(axis=0), np.float64)
+
+    def name(self, tag: int) -> str:
+        return self.tags[tag] if self.tags else f"tag {tag}"
+
+
+@dataclass(frozen=True)
+class Picks:
+    """The chosen `rows` (k,) int64, the most wanted first, and for each a short sentence that says why."""
+
+    rows: IntArray
+    reasons: list[str]
+
+
+Strategy = Callable[[Pool, int, np.random.Generator], Picks]
+"""(pool, k, rng) to min(k, M) picks: candidates only, none twice, and no two near-duplicates in one batch as long as
+other candidates are left. The same pool and generator state give the same picks, whatever the order of the candidates.
+"""
+
+
+def candidates_of(pool: Pool, k: int) -> IntArray:
+    """The candidates in ascending order, checked once for every strategy.
+
+    Raises MissingError where there is nothing left to ask, UsageError where the arrays do not fit together.
+    """
+    rows = np.unique(np.asarray(pool.candidates, np.int64))
+    if k < 1:
+        raise UsageError(f"{k} picks were asked for; ask for at least 1")
+    if len(rows) == 0:
+        raise MissingError("no image is left to ask about: import more images or finish the open ones by review")
+    if len(rows) != len(pool.candidates):
+        raise UsageError(f"{len(pool.candidates)} candidates hold only {len(rows)} different rows; give each row once")
+    images, tags = pool.labels.shape
+    if rows[0] < 0 or rows[-1] >= images:
+        raise UsageError(f"candidates from {rows[0]} to {rows[-1]} do not fit a pool of {images} images")
+    for name, length in (("embeddings", images), ("probabilities", images), ("variance", images), ("duplicates", images),
+                         ("positives", tags)):
+        array = getattr(pool, name)
+        if array is not None and len(array) != length:
+            raise UsageError(f"{name} has {len(array)} rows, the labels ask for {length}")
+    return rows
+
+
+def top_k(scores: Floats, k: int, rng: np.random.Generator) -> IntArray:
+    """(min(k, M),) places of the highest of (M,) `scores`, highest first; equal scores in random order."""
+    values = np.asarray(scores, np.float64)
+    k = min(k, len(values))
+    if k == 0:
+        return np.empty(0, np.int64)
+    places = np.flatnonzero(values >= np.partition(values, len(values) - k)[len(values) - k])
+    order = np.lexsort((rng.random(len(places)), -values[places]))
+    return np.asarray(places[order[:k]], np.int64)
+
+
+def apart(ranked: IntArray, groups: IntArray | None, k: int) -> IntArray:
+    """The first `k` of the `ranked` rows, at most one a near-duplicate group as long as there are enough groups."""
+    if groups is None:
+        return ranked[:k]
+    _, first = np.unique(groups[ranked], return_index=True)
+    again = np.ones(len(ranked), bool)
+    again[first] = False
+    return np.asarray(ranked[np.argsort(again, kind="stable")][:k])

@@ -1,0 +1,38 @@
+"""Margins and expected positives, weighted so that tags seen rarely count most."""
+
+import numpy as np
+
+from annotator.learning.queries.base import Floats, Picks, Pool, apart, candidates_of, top_k
+from annotator.learning.queries.diversity import diversity
+from annotator.learning.queries.margin import CHUNK, TAGS, averaged, hesitation, largest_sum
+
+
+def rare_margin(pool: Pool, k: int, rng: np.random.Generator) -> Picks:
+    """The images with the highest sum over tags of w_t (margin term + p_t), w_t = 1 / (1 + positives of the tag so far).
+
+    The margin term is 1 - 2 |p - 1/2|, of the five tags for which it weighs most. Aims at rare tags and finds their
+    positives, but as a plain ranking it still fills a batch with one kind of image and LOSES to random choice (figures
+    in `annotator.learning.queries`); `mixed` spreads the same wish. Without probabilities: `diversity`.
+    """
+    rows = candidates_of(pool, k)
+    if pool.probabilities is None:
+        return diversity(pool, k, rng)
+    weights = 1 / (1 + pool.found)
+    wanted = np.empty(len(rows))
+    for start in range(0, len(rows), CHUNK):
+        wanted[start : start + CHUNK] = _score(pool, rows[start : start + CHUNK], weights)
+    picked = apart(rows[top_k(wanted, len(rows), rng)], pool.duplicates, k)
+    return Picks(picked, [why_rare(pool, row, weights) for row in picked])
+
+
+def why_rare(pool: Pool, row: int, weights: Floats) -> str:
+    """"may show boat (0.48), seen 3 times so far": the tag that made an image wanted, (C,) `weights` per tag."""
+    assert pool.probabilities is not None
+    tag = int(np.argmax(pool.probabilities[row] * weights))
+    seen = int(pool.found[tag])
+    often = "not seen so far" if seen == 0 else f"seen {'once' if seen == 1 else f'{seen} times'} so far"
+    return f"may show {pool.name(tag)} ({float(pool.probabilities[row, tag]):.2f}), {often}"
+
+
+def _score(pool: Pool, rows: np.ndarray, weights: Floats) -> Floats:
+    return np.asarray(largest_sum(2 * hesitation(pool, rows) * weights, TAGS) + averaged(pool, rows) @ weights)

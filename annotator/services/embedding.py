@@ -1,0 +1,206 @@
+"""Vectors of all images by one backbone: decoding threads feed the device, the disk gets whole shards."""
+
+import hashlib
+import io
+import json
+import time
+from collections import deque
+from collections.abc import Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, field
+from functools import lru_cache
+from os import cpu_count
+
+import numpy as np
+from filelock import FileLock
+from numpy.typing import NDArray
+from PIL import Image as Picture
+from sqlalchemy import func, select
+
+from annotator.arrays import ShardedArray, write_whole
+from annotator.backbones import Backbone, open_backbone
+from annotator.errors import PictureError
+from annotator.importers.pictures import open_oriented
+from annotator.importers.opening import read_bytes
+from annotator.progress import Progress, silent
+from annotator.scoring import zero_shot
+from annotator.snapshot import SnapshotTag
+from annotator.workspace import Workspace
+from db.models import Image, ImageFile
+
+FLUSH_SECONDS = 10.0  # the most work a killed run has to do again
+FAILED = "failed.json"  # rows without a vector, tried again by the next run
+AHEAD = 3  # batches being decoded while one is computed
+
+
+@dataclass
+class EmbedReport:
+    backbone: str
+    images: int = 0
+    new: int = 0
+    seconds: float = 0.0
+    unreadable: list[str] = field(default_factory=list)
+
+    @property
+    def images_per_second(self) -> float:
+        return self.new / self.seconds if self.seconds else 0.0
+
+
+def embed(
+    workspace: Workspace, spec: str | None = None, progress: Progress = silent, backbone: Backbone | None = None
+) -> EmbedReport:
+    """Compute the missing vectors and make this backbone the project's.
+
+    Batches start at multiples of the batch size, so that a resumed run computes the very batches of an undisturbed
+    one. An image whose file is gone or broken gets a zero vector, is listed, and is tried again by the next run.
+    """
+    spec = spec or workspace.project.backbone
+    backbone = backbone or open_backbone(spec, workspace.settings.device)
+    folder = workspace.embeddings_folder(backbone.name)
+    folder.mkdir(parents=True, exist_ok=True)
+    with FileLock(folder / "writer.lock"):
+        store = ShardedArray.create(folder, backbone.dim, backbone=backbone.name, spec=spec)
+        uris = _first_files(workspace)
+        report = EmbedReport(backbone.name, images=len(uris), new=len(uris) - len(store))
+        began = time.monotonic()
+        failed = _retried(workspace, backbone, store, uris)
+        for done in _fill(workspace, backbone, store, uris, failed):
+            progress(done, len(uris), "embedding")
+        report.unreadable = [uris[row] for row in failed]
+        report.seconds = time.monotonic() - began
+    workspace.change_project(backbone=spec)
+    note = {"name": backbone.name, "spec": spec, "texts": backbone.has_texts}
+    write_whole(workspace.folder / "embeddings" / "current.json", json.dumps(note).encode())
+    return report
+
+
+def current_backbone(workspace: Workspace) -> str | None:
+    """The full name of the backbone embedded last; None before the first `embed`."""
+    file = workspace.folder / "embeddings" / "current.json"
+    return json.loads(file.read_text())["name"] if file.exists() else None
+
+
+def has_texts(workspace: Workspace) -> bool:
+    """Whether the backbone embedded last has a text tower."""
+    file = workspace.folder / "embeddings" / "current.json"
+    return bool(json.loads(file.read_text())["texts"]) if file.exists() else False
+
+
+def text_vectors(workspace: Workspace, tags: Sequence[SnapshotTag]) -> NDArray[np.float32] | None:
+    """(C, D) vector of each tag by the backbone embedded last; None when it has no text tower.
+
+    Kept in a file by name, because a text tower is slow to open and tags rarely change.
+    """
+    file = workspace.folder / "embeddings" / "current.json"
+    if not has_texts(workspace):
+        return None
+    note = json.loads(file.read_text())
+    cache = workspace.embeddings_folder(note["name"]) / "tags.npz"
+    prompts = [(tag.name, *tag.synonyms) for tag in tags]
+    key = hashlib.sha256(json.dumps(prompts).encode()).hexdigest()
+    if cache.exists():
+        with np.load(cache, allow_pickle=False) as kept:
+            if str(kept["key"]) == key:
+                return np.asarray(kept["vectors"], np.float32)
+    backbone = cached_backbone(note["spec"], workspace.settings.device)
+    vectors = zero_shot.tag_vectors(backbone.encode_texts, tags)
+    buffer = io.BytesIO()
+    np.savez(buffer, vectors=vectors, key=np.array(key))
+    write_whole(cache, buffer.getvalue())
+    return vectors
+
+
+@lru_cache(maxsize=2)
+def cached_backbone(spec: str, device: str) -> Backbone:
+    """A backbone kept open: loading one takes seconds, a search milliseconds."""
+    return open_backbone(spec, device)
+
+
+def _first_files(workspace: Workspace) -> list[str]:
+    """One readable place of each image, by row."""
+    with workspace.reading() as session:
+        first = select(func.min(ImageFile.id)).group_by(ImageFile.image_row)
+        query = select(ImageFile.uri).join(Image).where(ImageFile.id.in_(first)).order_by(Image.row)
+        return list(session.scalars(query))
+
+
+def _retried(workspace: Workspace, backbone: Backbone, store: ShardedArray, uris: Sequence[str]) -> list[int]:
+    """Try the rows again that an earlier run could not read; those that still cannot be read."""
+    file = workspace.embeddings_folder(backbone.name) / FAILED
+    rows = json.loads(file.read_text()) if file.exists() else []
+    still = []
+    for row in rows:
+        array = _prepared(backbone, uris[row])
+        if array is None:
+            still.append(row)
+        else:
+            store.put(row, backbone.encode_images(array[None])[0])
+    return still
+
+
+def _fill(
+    workspace: Workspace, backbone: Backbone, store: ShardedArray, uris: Sequence[str], failed: list[int]
+) -> Iterator[int]:
+    """Append the vectors of all rows that are not stored yet, and to `failed` the rows that could not be read.
+
+    Yields how many rows are done.
+    """
+    file = workspace.embeddings_folder(backbone.name) / FAILED
+    start = len(store) - len(store) % backbone.batch_size
+    flushed = time.monotonic()
+    for first, batch, unreadable in _decoded(workspace, backbone, uris, start):
+        vectors = backbone.encode_images(batch)
+        vectors[unreadable] = 0
+        # The rows of a batch that was stored in part are computed with it and not stored twice.
+        begun = max(0, len(store) - first)
+        store.append(vectors[begun:])
+        failed += [first + place for place in unreadable if place >= begun]
+        if time.monotonic() - flushed > FLUSH_SECONDS:
+            write_whole(file, json.dumps(failed).encode())
+            store.flush()
+            flushed = time.monotonic()
+        yield first + len(batch)
+    write_whole(file, json.dumps(failed).encode())
+    store.flush()
+
+
+def _decoded(
+    workspace: Workspace, backbone: Backbone, uris: Sequence[str], start: int
+) -> Iterator[tuple[int, NDArray[np.generic], list[int]]]:
+    """(first row, batch ready for the device, places that could not be read), decoded ahead in threads.
+
+    Threads are enough: Pillow decodes and resizes outside the interpreter lock.
+    """
+
+    threads = workspace.settings.workers or cpu_count() or 1
+    with ThreadPoolExecutor(threads, thread_name_prefix="decode") as pool:
+        waiting: deque[tuple[int, list[Future[NDArray[np.generic] | None]]]] = deque()
+        firsts = iter(range(start, len(uris), backbone.batch_size))
+        try:
+            while True:
+                while len(waiting) <= AHEAD and (first := next(firsts, None)) is not None:
+                    chunk = uris[first : first + backbone.batch_size]
+                    waiting.append((first, [pool.submit(_prepared, backbone, uri) for uri in chunk]))
+                if not waiting:
+                    return
+                first, futures = waiting.popleft()
+                yield first, *_stacked([future.result() for future in futures], backbone)
+        finally:
+            pool.shutdown(wait=False, cancel_futures=True)
+
+
+def _prepared(backbone: Backbone, uri: str) -> NDArray[np.generic] | None:
+    """One picture ready for the device; None when it cannot be read (any more)."""
+    try:
+        return backbone.preprocess(open_oriented(read_bytes(uri), name=uri, shorter_side=backbone.draft_size))
+    except PictureError:
+        return None
+
+
+def _stacked(arrays: list[NDArray[np.generic] | None], backbone: Backbone) -> tuple[NDArray[np.generic], list[int]]:
+    failed = [place for place, array in enumerate(arrays) if array is None]
+    good = next((array for array in arrays if array is not None), None)
+    if good is None:
+        good = backbone.preprocess(Picture.new("RGB", (32, 32)))
+    blank = np.zeros_like(good)
+    return np.stack([blank if array is None else array for array in arrays]), failed

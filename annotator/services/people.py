@@ -1,0 +1,25 @@
+"""Who is who."""
+
+from datetime import UTC, datetime
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from annotator.errors import UsageError
+from annotator.terms import Role
+from db.models import Annotator
+
+NAME_LENGTH = 100
+
+
+def annotator_called(session: Session, name: str, role: Role = Role.ANNOTATOR) -> Annotator:
+    """The annotator called `name`, made when there is none."""
+    name = " ".join(name.split())
+    if not name or len(name) > NAME_LENGTH or not name.isprintable():
+        raise UsageError(f"annotator name {name[:40]!r}: give 1 to {NAME_LENGTH} printable characters")
+    found = session.scalar(select(Annotator).where(Annotator.name == name))
+    if found is None:
+        found = Annotator(name=name, role=role, created_at=datetime.now(UTC))
+        session.add(found)
+        session.flush()
+    return found

@@ -1,0 +1,131 @@
+"""Counts of everything, for the command line and the pages."""
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from sqlalchemy import func, select
+from sqlalchemy.orm import Session
+
+from annotator.arrays import ShardedArray
+from annotator.services import models, suggesting
+from annotator.services.embedding import current_backbone
+from annotator.services.snapshots import live_tags, take
+from annotator.terms import LabelState, Origin, RoundStatus
+from annotator.workspace import Workspace
+from db.models import Annotator, Image, ImageFile, JournalEntry, Label, RefusedFile, Review, Round, Tag, Task
+
+
+def status(workspace: Workspace) -> dict[str, Any]:
+    """Counts of everything in the workspace."""
+    backbone = current_backbone(workspace)
+    stored = ShardedArray.open(workspace.embeddings_folder(backbone)) if backbone else None
+    model = models.in_use(workspace)
+    board = suggesting.current(workspace)
+    with workspace.reading() as session:
+        counts = {
+            "images": _count(session, Image.row),
+            "files": _count(session, ImageFile.id),
+            "refused": _count(session, RefusedFile.id),
+            "near_duplicate_groups": session.scalar(select(func.count(Image.near_duplicate_group.distinct()))) or 0,
+            "tags": session.scalar(select(func.count(Tag.id)).where(Tag.archived.is_(False))) or 0,
+            "annotators": _count(session, Annotator.id),
+            "answered_images": session.scalar(select(func.count(Label.image_row.distinct()))) or 0,
+            "labels": {
+                state.name.lower(): session.scalar(select(func.count(Label.id)).where(Label.state == state)) or 0
+                for state in LabelState
+            },
+            "journal": _count(session, JournalEntry.id),
+            "reviews": _count(session, Review.image_row),
+            "questions_waiting": session.scalar(select(func.count(Task.id)).where(Task.done_at.is_(None))) or 0,
+            "models": len(models.history(workspace)),
+            "rounds": {
+                state.value: session.scalar(select(func.count(Round.number)).where(Round.status == state)) or 0
+                for state in RoundStatus
+            },
+        }
+    return {
+        "workspace": str(workspace.folder),
+        **counts,
+        "backbone": backbone,
+        "embedded": len(stored) if stored else 0,
+        "model": None if model is None else {"id": model.id, "held_out_mAP": model.metrics.get("mAP"), "at": str(model.at)},
+        "suggestions": {} if board is None else board.mean_average_precision,
+    }
+
+
+def vocabulary(workspace: Workspace) -> tuple[list[dict[str, Any]], list[list[int]]]:
+    """(tags as the browser needs them, groups of tag ids of which exactly one is present)."""
+    groups = workspace.project.exactly_one
+    with workspace.reading() as session:
+        tags = [
+            {"id": tag.id, "name": tag.name, "definition": tag.definition, "synonyms": tag.synonyms}
+            for tag in live_tags(session)
+        ]
+    ids = {tag["name"]: tag["id"] for tag in tags}
+    return tags, [[ids[name] for name in group if name in ids] for group in groups]
+
+
+def waiting_by_tag(workspace: Workspace) -> dict[int, int]:
+    """Open audit questions per tag."""
+    query = (
+        select(Task.tag_id, func.count(Task.id))
+        .where(Task.done_at.is_(None), Task.tag_id.is_not(None), Task.round_number.is_not(None))
+        .group_by(Task.tag_id)
+    )
+    with workspace.reading() as session:
+        return {tag: count for tag, count in session.execute(query).tuples() if tag is not None}
+
+
+def tags_of(workspace: Workspace, row: int) -> list[str]:
+    """Names of the tags people said an image shows."""
+    query = (
+        select(Tag.name).join(Label, Label.tag_id == Tag.id)
+        .where(Label.image_row == row, Label.state == LabelState.POSITIVE).distinct().order_by(Tag.name)
+    )  # fmt: skip
+    with workspace.reading() as session:
+        return list(session.scalars(query))
+
+
+def progress_by_tag(workspace: Workspace) -> list[dict[str, Any]]:
+    """Per tag: how many images are decided, by whom, and how many are open."""
+    snapshot = take(workspace)
+    rows = []
+    for place, tag in enumerate(snapshot.tags):
+        labels, origins = snapshot.labels[:, place], snapshot.origins[:, place]
+        settled = origins == Origin.ROUND
+        decided = labels != LabelState.UNKNOWN
+        rows.append(
+            {
+                "tag": tag.name,
+                "present": int((labels == LabelState.POSITIVE).sum()),
+                "absent": int((labels == LabelState.NEGATIVE).sum()),
+                "by people": int((decided & ~settled).sum()),
+                "settled": int((decided & settled).sum()),
+                "open": int((~decided).sum()),
+            }
+        )
+    return rows
+
+
+def answers_today(workspace: Workspace, person: str) -> int:
+    """Images on which `person` answered since midnight UTC."""
+    midnight = datetime.now(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
+    query = (
+        select(func.count(JournalEntry.image_row.distinct()))
+        .join(Annotator, Annotator.id == JournalEntry.annotator_id)
+        .where(Annotator.name == person, JournalEntry.at >= midnight, JournalEntry.at < midnight + timedelta(days=1))
+    )
+    with workspace.reading() as session:
+        return session.scalar(query) or 0
+
+
+def refused_files(workspace: Workspace) -> list[dict[str, str]]:
+    with workspace.reading() as session:
+        return [
+            {"file": refused.uri, "reason": refused.reason, "what is wrong": refused.message}
+            for refused in session.scalars(select(RefusedFile).order_by(RefusedFile.id))
+        ]
+
+
+def _count(session: Session, column: Any) -> int:
+    return session.scalar(select(func.count(column))) or 0

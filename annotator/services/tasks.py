@@ -1,0 +1,129 @@
+"""Questions: handed out under a lease that ends, never to two people at once."""
+
+from collections.abc import Collection
+from datetime import UTC, datetime, timedelta
+from enum import IntEnum
+
+from sqlalchemy import ColumnElement, delete, func, or_, select, update
+from sqlalchemy.orm import Session
+
+from annotator.services.people import annotator_called
+from annotator.terms import TaskKind
+from annotator.workspace import Workspace
+from db.models import Label, Task
+
+MOST_AT_ONCE = 200
+BAND_SIZE = 100_000_000
+
+
+class Band(IntEnum):
+    """What a question expects; a page of questions never mixes bands, because its default answer follows from it."""
+
+    ACCEPT = 0  # audits of what is proposed as present
+    REJECT = 1  # audits of what is proposed as absent
+    PICK = 2
+
+    def position(self, place: int) -> int:
+        """The position of the `place`-th question of the band; -1 is its last possible one."""
+        return self * BAND_SIZE + (place if place >= 0 else BAND_SIZE + place)
+
+    @classmethod
+    def of(cls, position: int) -> "Band":
+        return cls(position // BAND_SIZE)
+
+
+def claim(workspace: Workspace, annotator: str, tag_id: int | None, count: int) -> list[Task]:
+    """The annotator's open questions first, then free ones, up to `count`; each is theirs until the lease ends.
+
+    `tag_id` None asks for whole images, else for images of that one tag, all of one band.
+    """
+    count = max(0, min(count, MOST_AT_ONCE))
+    until = datetime.now(UTC) + timedelta(minutes=workspace.project.lease_minutes)
+    with workspace.transaction() as session:
+        person = annotator_called(session, annotator)
+        held = _held(session, person.id, tag_id)
+        band = _band(session, held, tag_id)
+        held = [task for task in held if band is None or Band.of(task.position) == band][:count]
+        for task in held:
+            task.leased_until = until
+        claimed = _claim_free(session, person.id, tag_id, band, count - len(held), until)
+        return held + claimed
+
+
+def release(workspace: Workspace, annotator: str, task_ids: Collection[int]) -> int:
+    """Give questions back unanswered; how many were given back."""
+    with workspace.transaction() as session:
+        person = annotator_called(session, annotator)
+        mine = (Task.id.in_(list(task_ids)), Task.annotator_id == person.id, Task.done_at.is_(None))
+        given_back = update(Task).where(*mine).values(annotator_id=None, leased_until=None).returning(Task.id)
+        return len(session.scalars(given_back).all())
+
+
+def replace_picks(session: Session, picks: list[Task]) -> None:
+    """Put `picks` in the place of all picks that nobody holds."""
+    free = (Task.done_at.is_(None), Task.annotator_id.is_(None) | (Task.leased_until < datetime.now(UTC)))
+    session.execute(delete(Task).where(Task.round_number.is_(None), Task.tag_id.is_(None), *free))
+    session.add_all(picks)
+
+
+def add_verify_picks(session: Session, tag_id: int, rows: list[int], reason: str) -> None:
+    """Questions about one tag, in the order of `rows`, leaving out images asked about the tag or answered already."""
+    asked = set(session.scalars(select(Task.image_row).where(Task.tag_id == tag_id, Task.done_at.is_(None))))
+    answered = set(session.scalars(select(Label.image_row).where(Label.tag_id == tag_id)))
+    for position, row in enumerate(rows):
+        if row not in asked and row not in answered:
+            session.add(
+                Task(kind=TaskKind.PICK, image_row=row, tag_id=tag_id, position=Band.PICK.position(position), reason=reason)
+            )
+    session.flush()
+
+
+def free_count(session: Session, tag_id: int | None) -> int:
+    """Open questions of this sort that nobody holds."""
+    query = select(func.count(Task.id)).where(_of_sort(tag_id), Task.done_at.is_(None), _is_free())
+    return session.scalar(query) or 0
+
+
+def _of_sort(tag_id: int | None) -> ColumnElement[bool]:
+    return Task.tag_id.is_(None) if tag_id is None else Task.tag_id == tag_id
+
+
+def _in_band(band: Band | None) -> list[ColumnElement[bool]]:
+    return [] if band is None else [Task.position.between(band.position(0), band.position(-1))]
+
+
+def _is_free() -> ColumnElement[bool]:
+    return or_(Task.annotator_id.is_(None), Task.leased_until < datetime.now(UTC))
+
+
+def _held(session: Session, person_id: int, tag_id: int | None) -> list[Task]:
+    mine = (Task.annotator_id == person_id, Task.leased_until >= datetime.now(UTC), Task.done_at.is_(None))
+    return list(session.scalars(select(Task).where(*mine, _of_sort(tag_id)).order_by(Task.position, Task.id)))
+
+
+def _band(session: Session, held: list[Task], tag_id: int | None) -> Band | None:
+    """The band of the next page about a tag; whole images know no bands."""
+    if tag_id is None:
+        return None
+    if held:
+        return Band.of(held[0].position)
+    first = session.scalar(select(func.min(Task.position)).where(_of_sort(tag_id), Task.done_at.is_(None), _is_free()))
+    return None if first is None else Band.of(first)
+
+
+def _claim_free(
+    session: Session, person_id: int, tag_id: int | None, band: Band | None, count: int, until: datetime
+) -> list[Task]:
+    """Claim in one statement: select-then-update hands the same question to two people."""
+    if count <= 0:
+        return []
+    free = (
+        select(Task.id)
+        .where(_of_sort(tag_id), Task.done_at.is_(None), _is_free(), *_in_band(band))
+        .order_by(Task.position, Task.id)
+        .limit(count)
+        .with_for_update(skip_locked=True)
+    )
+    claimed = update(Task).where(Task.id.in_(free)).values(annotator_id=person_id, leased_until=until).returning(Task)
+    found = session.scalars(claimed.execution_options(synchronize_session=False, populate_existing=True)).all()
+    return sorted(found, key=lambda task: (task.position, task.id))

@@ -1,0 +1,201 @@
+"""Train the classifier on accepted labels, measure it on held-out answers, and put it in use unless it is worse."""
+
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+import numpy as np
+from filelock import FileLock
+from numpy.typing import NDArray
+from sqlalchemy import func, select
+
+from annotator.arrays import write_array
+from annotator.backbones import resolve_device
+from annotator.errors import MissingError
+from annotator.learning import metrics
+from annotator.learning.calibration import Calibration, fit_calibration
+from annotator.learning.fit import fit_head
+from annotator.progress import Progress, silent
+from annotator.services import models
+from annotator.services.embedding import current_backbone, text_vectors
+from annotator.services.snapshots import live_tags, take, votes
+from annotator.snapshot import Snapshot
+from annotator.terms import LabelState, Origin, RoundStatus, Split, TaskKind
+from annotator.workspace import Workspace
+from db.models import Label, Model, Round
+
+HEAD = "text_anchored"
+TOLERANCE = 0.01  # of held-out mAP: less is within the noise of some hundred held-out answers
+FEWEST_IMAGES = 10
+CHUNK = 65_536  # rows scored at once: 65,536 x 1,280 float32 are 335 MB
+
+
+@dataclass(frozen=True)
+class TrainReport:
+    model: int
+    in_use: bool
+    verdict: str
+    images: int
+    labels: int
+    metrics: dict[str, Any]
+
+
+@dataclass(frozen=True)
+class TrainingSet:
+    """What a model may learn from, and what measures it: the two never share an image.
+
+    train_rows (n,), train_labels (n, C); held_rows (m,), held_labels (m, C): -1 where unknown.
+    """
+
+    train_rows: NDArray[np.int64]
+    train_labels: NDArray[np.int8]
+    held_rows: NDArray[np.int64]
+    held_labels: NDArray[np.int8]
+
+
+def train(workspace: Workspace, progress: Progress = silent) -> TrainReport:
+    """Train once. Raises MissingError when there are no embeddings or too few answers.
+
+    One training at a time per workspace: a second caller waits.
+    """
+    with FileLock(workspace.folder / "training.lock"):
+        backbone = current_backbone(workspace)
+        if backbone is None:
+            raise MissingError(f"no embeddings yet; make them with: annotator embed -w {workspace.folder}")
+        stored = workspace.embeddings(backbone)
+        snapshot = take(workspace)
+        data = training_set(workspace, snapshot, len(stored))
+        if len(data.train_rows) < FEWEST_IMAGES:
+            raise MissingError(
+                f"{len(data.train_rows)} answered images can train; answer at least {FEWEST_IMAGES} first: open Label"
+            )
+        vectors = stored.read()
+        progress(0, 3, "training")
+        head, fit_report = fit_head(
+            HEAD,
+            vectors[data.train_rows],
+            data.train_labels,
+            texts=text_vectors(workspace, snapshot.tags),
+            validation=(vectors[data.held_rows], data.held_labels) if len(data.held_rows) else None,
+            device=resolve_device(workspace.settings.device),
+        )
+        progress(1, 3, "calibrating")
+        held_logits = head.logits(vectors[data.held_rows])
+        calibration = fit_calibration(held_logits, data.held_labels)
+        progress(2, 3, "predicting")
+        probabilities = _predict(head, calibration, vectors)
+        measured = _measured(probabilities[data.held_rows], data)
+        report = _keep(workspace, snapshot, data, backbone, (head, calibration, fit_report), probabilities, measured)
+        progress(3, 3, "trained")
+        return report
+
+
+def training_set(workspace: Workspace, snapshot: Snapshot, embedded: int) -> TrainingSet:
+    """People's labels, split by image; audits of a round that is not settled yet are in neither part."""
+    labels = snapshot.by_people().copy()
+    with workspace.reading() as session:
+        tags = live_tags(session)
+        found = votes(session, tags)
+        pending = set(session.scalars(select(Round.number).where(Round.status == RoundStatus.PROPOSED)))
+    audits = np.array([kind == TaskKind.AUDIT for kind in found.kinds], bool) & np.isin(found.rounds, list(pending))
+    labels[found.rows[audits], found.columns[audits]] = LabelState.UNKNOWN
+    labels[embedded:] = LabelState.UNKNOWN
+    answered = (labels != LabelState.UNKNOWN).any(axis=1)
+    train_rows = np.flatnonzero(answered & snapshot.in_split(Split.TRAIN))
+    held_rows = np.flatnonzero(answered & snapshot.in_split(Split.VALIDATION))
+    return TrainingSet(train_rows, labels[train_rows], held_rows, labels[held_rows])
+
+
+def is_due(workspace: Workspace) -> bool:
+    """Whether enough was answered since the last training for another one to be worth it."""
+    if current_backbone(workspace) is None:
+        return False
+    project = workspace.project
+    with workspace.reading() as session:
+        answered = session.scalar(select(func.count(Label.image_row.distinct()))) or 0
+        last = session.scalar(select(Model).order_by(Model.id.desc()).limit(1))
+    before = int(last.metrics["answered_images"]) if last else 0
+    return answered - before >= max(project.retrain_images, project.retrain_share * before)
+
+
+def _predict(head: Any, calibration: Calibration, vectors: NDArray[np.generic]) -> NDArray[np.float32]:
+    """(N, C) calibrated probabilities."""
+    parts = [
+        calibration.apply(head.logits(vectors[start : start + CHUNK])).astype(np.float32)
+        for start in range(0, len(vectors), CHUNK)
+    ]
+    return np.concatenate(parts) if parts else np.empty((0, 0), np.float32)
+
+
+def _measured(probabilities: NDArray[np.float32], data: TrainingSet) -> dict[str, Any]:
+    """Figures on the held-out answers; mAP over the tags that have a positive there."""
+    if not len(data.held_rows):
+        return {"held_out_images": 0, "mAP": None}
+    figures = probabilities, data.held_labels
+    return {
+        "held_out_images": len(data.held_rows),
+        "mAP": _number(metrics.mean_average_precision(*figures)),
+        "ap": [_number(value) for value in metrics.average_precision(*figures)],
+        "micro_f1": _number(metrics.micro_f1(*figures)),
+        "macro_f1": _number(metrics.macro_f1(*figures)),
+        "coverage": _number(metrics.coverage_error(*figures)),
+        # The calibration was fitted on these answers: its error here is the least it can be elsewhere.
+        "ece": _number(metrics.pooled_calibration_error(*figures)),
+    }
+
+
+def _number(value: Any) -> float | None:
+    return round(float(value), 6) if np.isfinite(value) else None
+
+
+def _keep(
+    workspace: Workspace,
+    snapshot: Snapshot,
+    data: TrainingSet,
+    backbone: str,
+    fitted: tuple[Any, Calibration, Any],
+    probabilities: NDArray[np.float32],
+    measured: dict[str, Any],
+) -> TrainReport:
+    """Store the model; the files first, so that a row in the store always has them."""
+    head, calibration, fit_report = fitted
+    previous = models.in_use(workspace)
+    good, verdict = _verdict(workspace, snapshot, data, previous, measured)
+    human = np.isin(snapshot.origins, (Origin.HUMAN, Origin.REVIEW, Origin.TRUTH))
+    measured["answered_images"] = int(human.any(axis=1).sum())
+    with workspace.reading() as session:
+        model_id = (session.scalar(select(func.max(Model.id))) or 0) + 1
+    notes = {"head": HEAD, "backbone": backbone, "tags": [tag.name for tag in snapshot.tags]}
+    models.save_arrays(workspace, model_id, {**head.to_arrays(), **asdict(calibration)}, notes)
+    write_array(workspace.predictions_file(model_id), probabilities)
+    labels_used = int((data.train_labels != LabelState.UNKNOWN).sum())
+    with workspace.transaction() as session:
+        if good:
+            for model in session.scalars(select(Model).where(Model.in_use.is_(True))):
+                model.in_use = False
+        session.add(
+            Model(
+                id=model_id, backbone=backbone, head=HEAD, snapshot_hash=snapshot.hash, in_use=good, verdict=verdict,
+                tag_ids=[tag.id for tag in snapshot.tags], labels_used=labels_used, images_used=len(data.train_rows),
+                metrics=measured, at=datetime.now(UTC),
+            )
+        )  # fmt: skip
+    return TrainReport(model_id, good, verdict, len(data.train_rows), labels_used, measured)
+
+
+def _verdict(
+    workspace: Workspace, snapshot: Snapshot, data: TrainingSet, previous: Model | None, measured: dict[str, Any]
+) -> tuple[bool, str]:
+    """Whether the new model is put in use, and why, judged with the previous one on the same held-out answers."""
+    if previous is None or measured["mAP"] is None or previous.tag_ids != [tag.id for tag in snapshot.tags]:
+        return True, "the first model of this vocabulary"
+    if not len(data.held_rows) or data.held_rows.max() >= len(models.predictions(workspace, previous)):
+        return True, "the previous model never saw some of the held-out images"
+    before = _measured(np.asarray(models.predictions(workspace, previous)[data.held_rows]), data)["mAP"]
+    now = measured["mAP"]
+    measured["previous_mAP"] = before
+    if before is not None and now < before - TOLERANCE:
+        return False, f"worse than model {previous.id} on the same held-out answers: mAP {now:.3f}, before {before:.3f}"
+    return True, f"on the same held-out answers: mAP {now:.3f}, model {previous.id} had {before or 0:.3f}"
+
+

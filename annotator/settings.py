@@ -1,0 +1,26 @@
+"""The only place that reads the environment. Every field can be set as ``ANNOTATOR_<NAME>``."""
+
+import os
+from pathlib import Path
+from typing import Literal
+
+from pydantic import Field
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+
+class Settings(BaseSettings):
+    """What may differ between two machines that run the same workspace."""
+
+    model_config = SettingsConfigDict(env_prefix="ANNOTATOR_", extra="ignore")
+
+    workspace: Path = Field(Path("workspace"), description="the workspace folder")
+    database: str | None = Field(None, description="database URL; default: store.sqlite in the workspace")
+    device: Literal["auto", "cpu", "cuda"] = Field("auto", description="where models run")
+    name: str = Field("me", description="who labels when nobody signed in (one person, 127.0.0.1 only)")
+    workers: int = Field(0, ge=0, description="decoding processes; 0: one a core")
+    real_data: Path = Field(Path("../shared/data"), description="labelled pictures for tests and benchmarks")
+
+
+def serve_workspace(folder: Path) -> None:
+    """Make `folder` the workspace of this process and of those it starts."""
+    os.environ["ANNOTATOR_WORKSPACE"] = str(folder)

@@ -1,0 +1,75 @@
+"""The words of the project as enums: one meaning each, on screen, in the store and in files."""
+
+from enum import IntEnum, StrEnum
+
+
+class LabelState(IntEnum):
+    """What is said of one tag on one image. The values are those of every (N, C) int8 label array."""
+
+    POSITIVE = 1
+    NEGATIVE = 0
+    UNKNOWN = -1
+    """Nobody was asked, or the annotator could not tell. Never treated as NEGATIVE."""
+
+
+class Origin(IntEnum):
+    """Who or what decided an accepted label. The values are those of every (N, C) uint8 origin array."""
+
+    NOBODY = 0
+    HUMAN = 1
+    REVIEW = 2
+    ROUND = 3
+    TRUTH = 4
+    """Brought along by an import that was declared to be true (``import --as-truth``)."""
+
+
+class SuggestionOrigin(StrEnum):
+    """Which source proposed a tag."""
+
+    ZERO_SHOT = "zero-shot"
+    NEIGHBOURS = "neighbours"
+    MODEL = "model"
+    FUSED = "fused"
+
+
+class Role(StrEnum):
+    ANNOTATOR = "annotator"
+    REVIEWER = "reviewer"
+    ADMIN = "admin"
+
+
+class RelationKind(StrEnum):
+    IMPLIES = "implies"
+    EXCLUDES = "excludes"
+    SAME_AS = "same as"
+
+
+class TaskKind(StrEnum):
+    """Why a question is asked. Only PICK and RANDOM answers may train a model."""
+
+    PICK = "pick"
+    RANDOM = "random"
+    CALIBRATION = "calibration"
+    AUDIT = "audit"
+    GOLD = "gold"
+    REVIEW = "review"
+
+
+class Split(StrEnum):
+    TRAIN = "train"
+    VALIDATION = "validation"
+    TEST = "test"
+
+
+class RoundStatus(StrEnum):
+    PROPOSED = "proposed"
+    SETTLED = "settled"
+    ROLLED_BACK = "rolled back"
+
+
+class JobState(StrEnum):
+    WAITING = "waiting"
+    RUNNING = "running"
+    DONE = "done"
+    FAILED = "failed"
+    CANCELLED = "cancelled"

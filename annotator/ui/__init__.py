@@ -1,0 +1,42 @@
+"""The browser part. Every page begins with `open_page`, which draws the frame and says who is there."""
+
+from dataclasses import dataclass
+
+import streamlit as st
+
+from annotator.errors import AnnotatorError
+from annotator.workspace import Workspace, current
+
+STYLE = """
+<style>
+.stMainBlockContainer { padding-top: 3.2rem; padding-bottom: 2rem; }
+</style>
+"""
+
+
+@dataclass(frozen=True)
+class Visit:
+    """One person on one page."""
+
+    workspace: Workspace
+    person: str
+
+
+def open_page(title: str, *, wide: bool = True, heading: bool = True) -> Visit:
+    """Begin a page: its title, its width, the workspace and the person; ends the page where there is no workspace."""
+    # Asked here a second time: Streamlit may run a page file on its own, without the script that made the frame.
+    st.set_page_config(page_title=f"{title} · Annotator", page_icon="🏷️", layout="wide" if wide else "centered")
+    st.html(STYLE)
+    if heading:
+        st.title(title)
+    try:
+        workspace = current()
+    except AnnotatorError as error:
+        st.error(str(error))
+        st.stop()
+    return Visit(workspace, str(st.session_state.get("person") or workspace.settings.name))
+
+
+def table_height(rows: int, most: int = 14) -> int:
+    """Pixels that show `rows` rows of a table without an inner scroll bar, up to `most`."""
+    return 38 + 35 * max(1, min(rows, most))

@@ -1,0 +1,49 @@
+"""Browser components: their Python side. The scripts beside this file come from /api/ui, cached by the browser."""
+
+from pathlib import Path
+from typing import Any
+
+import streamlit as st
+
+from annotator.ui.words import WORDS
+from annotator.web.signing import page_token
+from annotator.workspace import Workspace
+
+# Streamlit calls this again for each change of data; the component itself is made once and kept on the element.
+LOADER = """
+export default function (component) {
+  const root = component.parentElement.querySelector(".mount");
+  const work = root.annotator ??= { made: null };
+  work.data = component.data;
+  work.made ??= import(component.data.script).then((module) => (work.component = module.mount(root, work.data)));
+  if (work.component) work.component.update(work.data);
+  return () => work.made.then((made) => made.unmount());
+}
+"""
+STYLE = (Path(__file__).parent / "components.css").read_text(encoding="utf-8")
+
+
+def labeler(workspace: Workspace, person: str, tags: list[dict[str, Any]], exactly_one: list[list[int]]) -> None:
+    """Image first: one picture, its suggested tags, keys."""
+    _mount("labeler", "labeler", {**_common(workspace, person), "tags": tags, "exactlyOne": exactly_one})
+
+
+def grid(
+    workspace: Workspace, person: str, tag: dict[str, Any], question: str, size: int, *, default_yes: bool
+) -> None:
+    """Tag first: a page of pictures of one tag."""
+    data = {**_common(workspace, person), "tag": tag, "question": question, "size": size, "defaultYes": default_yes}
+    _mount("grid", "grid", data)
+
+
+def _common(workspace: Workspace, person: str) -> dict[str, Any]:
+    return {
+        "token": page_token(workspace, person),
+        "scope": f"{workspace.secret[:8]}:{person}",
+        "words": WORDS,
+    }
+
+
+def _mount(name: str, key: str, data: dict[str, Any]) -> None:
+    component = st.components.v2.component(f"annotator_{name}", html='<div class="mount"></div>', css=STYLE, js=LOADER)
+    component(key=key, data={**data, "script": f"/api/ui/{name}.js"})

@@ -1,0 +1,239 @@
+// Verify: one tag, a page of thumbnails, a default for all of them; marks are the exceptions. Enter submits the page.
+
+import { claim, savedText, senderFor, signIn } from "/api/ui/outbox.js";
+
+const PRESENT = 1, ABSENT = 0, UNKNOWN = -1;
+
+export function mount(root, data) {
+  return new Grid(root, data);
+}
+
+class Grid {
+  constructor(root, data) {
+    this.root = root;
+    this.data = data;
+    this.words = data.words;
+    this.page = [];
+    this.next = [];
+    this.done = [];
+    this.count = 0;
+    this.defaultState = data.defaultYes ? PRESENT : ABSENT;
+    root.innerHTML = this.frame();
+    this.part = (name) => root.querySelector(`[data-part="${name}"]`);
+    root.addEventListener("keydown", (event) => this.key(event));
+    root.addEventListener("click", (event) => this.click(event));
+    const { sender, leave } = senderFor(data.scope, {
+      onChange: () => this.saved(),
+      onProblem: (message) => this.problem(message),
+    });
+    this.sender = sender;
+    this.leave = leave;
+    this.start(data.token);
+  }
+
+  update(data) {
+    const changed = data.tag.id !== this.data.tag.id || data.size !== this.data.size;
+    if (data.defaultYes !== this.data.defaultYes) this.setDefault(data.defaultYes ? PRESENT : ABSENT);
+    const again = data.token !== this.data.token && this.sender.state === "signed out";
+    this.data = data;
+    if (changed) this.part("question").textContent = data.question;
+    if (changed || again) {
+      this.next = [];
+      this.start(data.token);
+    }
+  }
+
+  unmount() {
+    this.leave();
+  }
+
+  async start(token) {
+    if (!(await signIn(token))) return this.problem(this.words.reload);
+    this.sender.flush();
+    this.page = await this.fetchPage(this.data.size);
+    this.show();
+    this.prefetch();
+  }
+
+  frame() {
+    const w = this.words;
+    return `
+<div class="verify" role="group" aria-label="${w.verify}">
+  <p class="question" data-part="question"></p>
+  <div class="cells" data-part="cells" role="group" aria-label="${w.page}"></div>
+  <p class="empty" data-part="empty" hidden></p>
+  <div class="actions">
+    <button type="button" class="primary" data-do="submit" aria-keyshortcuts="Enter">${w.submit}<kbd>Enter</kbd></button>
+    <button type="button" data-do="undo" aria-keyshortcuts="u Backspace">${w.undoPage}<kbd>u</kbd></button>
+    <p class="status" data-part="status" role="status" aria-live="polite"></p>
+  </div>
+  <p class="hint">${w.gridHint}</p>
+  <p class="problem" data-part="problem" role="alert" hidden></p>
+</div>`;
+  }
+
+  async fetchPage(size) {
+    try {
+      const questions = await claim(this.data.tag.id, size);
+      return questions.map((question) => ({ ...question, state: this.defaultState, picture: thumbnail(question.image) }));
+    } catch (error) {
+      this.problem(error.message);
+      return [];
+    }
+  }
+
+  // The page after this one is asked for while this one is looked at: what is held twice over is left out.
+  async prefetch() {
+    const wanted = this.page.length + this.data.size;
+    const held = new Set(this.page.map((cell) => cell.task));
+    const found = await this.fetchPage(Math.min(200, wanted));
+    this.next = found.filter((cell) => !held.has(cell.task));
+  }
+
+  show() {
+    this.part("question").textContent = this.data.question;
+    const empty = this.part("empty");
+    empty.hidden = this.page.length > 0;
+    empty.textContent = this.words.nothingLeft;
+    this.part("cells").replaceChildren(...this.page.map((cell, place) => this.cell(cell, place)));
+    this.began = performance.now();
+    this.problem("");
+    this.saved();
+    this.part("cells").firstElementChild?.focus({ preventScroll: true });
+  }
+
+  cell(cell, place) {
+    const button = document.createElement("button");
+    button.type = "button";
+    button.className = "cell";
+    button.dataset.place = place;
+    button.tabIndex = place === 0 ? 0 : -1;
+    button.setAttribute("aria-label", cell.name);
+    const mark = document.createElement("span");
+    mark.className = "mark";
+    button.append(cell.picture, mark);
+    cell.button = button;
+    this.draw(cell);
+    return button;
+  }
+
+  draw(cell) {
+    const exception = cell.state !== this.defaultState;
+    cell.button.dataset.state = { [PRESENT]: "present", [ABSENT]: "absent", [UNKNOWN]: "unknown" }[cell.state];
+    cell.button.classList.toggle("exception", exception);
+    cell.button.setAttribute("aria-pressed", String(exception));
+    cell.button.querySelector(".mark").textContent = exception ? { [PRESENT]: "✓", [ABSENT]: "✗", [UNKNOWN]: "?" }[cell.state] : "";
+  }
+
+  setDefault(state) {
+    for (const cell of this.page) if (cell.state === this.defaultState) cell.state = state;
+    this.defaultState = state;
+    this.page.forEach((cell) => this.draw(cell));
+  }
+
+  mark(place, state) {
+    const cell = this.page[place];
+    if (!cell) return;
+    const other = this.defaultState === PRESENT ? ABSENT : PRESENT;
+    cell.state = state ?? (cell.state === this.defaultState ? other : this.defaultState);
+    this.draw(cell);
+  }
+
+  // A range takes the state of the cell it ends on.
+  markRange(from, to) {
+    this.mark(to);
+    const state = this.page[to].state;
+    for (let place = Math.min(from, to); place <= Math.max(from, to); place += 1) this.mark(place, state);
+  }
+
+  submit() {
+    // A picture that is not on the screen was not seen: it goes back instead of being answered.
+    const seen = this.page.filter((cell) => cell.picture.naturalWidth);
+    if (!seen.length) return;
+    const seq = this.sender.push({
+      labels: seen.map((cell) => [cell.image, this.data.tag.id, cell.state]),
+      tasks: seen.map((cell) => cell.task),
+      seconds: Math.round(performance.now() - this.began) / 1000,
+    });
+    this.done.push({ seq, cells: seen });
+    this.count += seen.length;
+    this.page = [...this.page.filter((cell) => !cell.picture.naturalWidth), ...this.next].slice(0, this.data.size);
+    this.next = [];
+    this.show();
+    if (this.page.length) this.prefetch();
+    else this.start(this.data.token);
+  }
+
+  undo() {
+    const last = this.done.pop();
+    if (!last) return;
+    this.sender.push({ undo: last.seq, labels: [], tasks: [] });
+    this.count -= last.cells.length;
+    this.next = [...this.page, ...this.next];
+    this.page = last.cells;
+    this.show();
+  }
+
+  key(event) {
+    event.stopPropagation();
+    if (event.repeat || event.ctrlKey || event.metaKey || event.altKey) return;
+    const place = Number(event.target.closest?.(".cell")?.dataset.place ?? -1);
+    const columns = this.columns();
+    const moves = { ArrowRight: 1, ArrowLeft: -1, ArrowDown: columns, ArrowUp: -columns };
+    if (event.key in moves && place >= 0) this.focusCell(place + moves[event.key], event.shiftKey ? place : null);
+    else if (event.key === "Enter") event.target.closest?.("[data-do]") ? event.target.click() : this.submit();
+    else if (event.key === "u" || event.key === "Backspace") this.undo();
+    else if (event.key === "?" && place >= 0) this.mark(place, UNKNOWN);
+    else if ((event.key === "x" || event.key === " ") && place >= 0) this.mark(place);
+    else return;
+    event.preventDefault();
+  }
+
+  focusCell(place, marking) {
+    const cell = this.page[Math.max(0, Math.min(this.page.length - 1, place))];
+    if (!cell) return;
+    if (marking !== null) this.mark(this.page.indexOf(cell), this.page[marking].state);
+    for (const other of this.page) other.button.tabIndex = other === cell ? 0 : -1;
+    cell.button.focus();
+  }
+
+  columns() {
+    const cells = [...this.part("cells").children];
+    const top = cells[0]?.offsetTop;
+    const second = cells.findIndex((cell) => cell.offsetTop !== top);
+    return second < 0 ? cells.length || 1 : second;
+  }
+
+  click(event) {
+    const cell = event.target.closest(".cell");
+    if (cell) {
+      const place = Number(cell.dataset.place);
+      if (event.shiftKey && this.last !== undefined) this.markRange(this.last, place);
+      else this.mark(place);
+      this.last = place;
+      return;
+    }
+    const action = event.target.closest("[data-do]")?.dataset.do;
+    if (action) this[action]();
+  }
+
+  saved() {
+    const status = this.part("status");
+    status.textContent = `${savedText(this.sender, this.words)} · ${this.words.answered.replace("{n}", this.count)}`;
+    status.dataset.state = this.sender.waiting ? this.sender.state : "saved";
+  }
+
+  problem(message) {
+    const line = this.part("problem");
+    line.textContent = message;
+    line.hidden = !message;
+  }
+}
+
+function thumbnail(row) {
+  const image = new Image();
+  image.src = `/api/pictures/320/${row}`;
+  image.alt = "";
+  image.draggable = false;
+  return image;
+}

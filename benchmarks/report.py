@@ -1,0 +1,39 @@
+"""What the benchmarks share: options, where the labelled packs are, and a table that reads well."""
+
+import argparse
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+from annotator.settings import Settings
+
+
+def options(description: str) -> argparse.Namespace:
+    """--quick (under a minute, smaller input) and --json FILE."""
+    parser = argparse.ArgumentParser(description=description)
+    parser.add_argument("--quick", action="store_true", help="smaller input, under a minute")
+    parser.add_argument("--json", type=Path, help="write the figures here")
+    return parser.parse_args()
+
+
+def packs() -> Path:
+    folder = Settings().real_data
+    if not (folder / "README.md").exists():
+        raise SystemExit(f"no labelled packs in {folder}; set ANNOTATOR_REAL_DATA to their folder")
+    return folder.resolve()
+
+
+def show(title: str, rows: Sequence[dict[str, Any]]) -> None:
+    table = Table(*rows[0], title=title, title_justify="left")
+    for row in rows:
+        table.add_row(*[f"{cell:,.3f}" if isinstance(cell, float) else "–" if cell is None else str(cell) for cell in row.values()])
+    Console(width=160).print(table)
+
+
+def write(file: Path | None, figures: dict[str, Any]) -> None:
+    if file is not None:
+        file.write_text(json.dumps(figures, indent=1))

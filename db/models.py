@@ -1,0 +1,248 @@
+"""The nouns of the project as tables. What each word means stands in docs/concepts.md."""
+
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import JSON, BigInteger, ForeignKey, Index, MetaData, SmallInteger, String, UniqueConstraint
+from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column, relationship
+
+from annotator.terms import LabelState, RelationKind, Role, RoundStatus, TaskKind
+from db.types import EnumValue, UtcDateTime
+
+
+class Base(DeclarativeBase):
+    # Named constraints, because a migration cannot drop what has no name.
+    metadata = MetaData(
+        naming_convention={
+            "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+            "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+            "ck": "ck_%(table_name)s_%(constraint_name)s",
+            "fk": "fk_%(table_name)s_%(column_0_N_name)s",
+            "pk": "pk_%(table_name)s",
+        }
+    )
+    type_annotation_map = {dict[str, Any]: JSON, list[str]: JSON, list[int]: JSON, datetime: UtcDateTime}
+
+
+class ProjectSetting(Base):
+    """One agreed value of the project, such as the precision it promises."""
+
+    __tablename__ = "project_setting"
+
+    name: Mapped[str] = mapped_column(primary_key=True)
+    value: Mapped[dict[str, Any]]
+
+
+class Image(Base):
+    """One file's content. `row` is its place in every array and never changes."""
+
+    __tablename__ = "image"
+
+    row: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    sha256: Mapped[str] = mapped_column(String(64), unique=True)
+    byte_size: Mapped[int] = mapped_column(BigInteger)
+    format: Mapped[str]
+    mode: Mapped[str]
+    width: Mapped[int]  # as seen, after the EXIF orientation
+    height: Mapped[int]
+    orientation: Mapped[int] = mapped_column(SmallInteger)
+    frames: Mapped[int]
+    perceptual_hash: Mapped[int] = mapped_column(BigInteger)
+    near_duplicate_group: Mapped[int | None]  # the smallest row of the group; empty until an import has ended
+    given_split: Mapped[str | None]  # from the user's labels file; without it the split follows from the content
+    added_at: Mapped[datetime]
+
+    files: Mapped[list["ImageFile"]] = relationship(back_populates="image", order_by="ImageFile.id")
+
+
+class ImageFile(Base):
+    """A place where an image's content was found; two files with one content are two rows here and one Image."""
+
+    __tablename__ = "image_file"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    uri: Mapped[str] = mapped_column(unique=True)
+    image_row: Mapped[int] = mapped_column(ForeignKey("image.row"), index=True)
+    byte_size: Mapped[int | None] = mapped_column(BigInteger)
+    mtime_ns: Mapped[int | None] = mapped_column(BigInteger)
+
+    image: Mapped[Image] = relationship(back_populates="files")
+
+
+class RefusedFile(Base):
+    """A file that could not be imported, and why."""
+
+    __tablename__ = "refused_file"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    uri: Mapped[str] = mapped_column(unique=True)
+    reason: Mapped[str]
+    message: Mapped[str]
+    byte_size: Mapped[int | None] = mapped_column(BigInteger)
+    mtime_ns: Mapped[int | None] = mapped_column(BigInteger)
+    at: Mapped[datetime]
+
+
+class Tag(Base):
+    __tablename__ = "tag"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    name: Mapped[str]
+    key: Mapped[str] = mapped_column(unique=True)  # the name casefolded: 'Boat' and 'boat' are one tag
+    definition: Mapped[str] = mapped_column(default="")
+    synonyms: Mapped[list[str]] = mapped_column(default=list)
+    prompts: Mapped[list[str]] = mapped_column(default=list)
+    parent_id: Mapped[int | None] = mapped_column(ForeignKey("tag.id"))
+    archived: Mapped[bool] = mapped_column(default=False)
+
+
+class Relation(Base):
+    __tablename__ = "relation"
+
+    kind: Mapped[RelationKind] = mapped_column(EnumValue(RelationKind), primary_key=True)
+    a_id: Mapped[int] = mapped_column(ForeignKey("tag.id"), primary_key=True)
+    b_id: Mapped[int] = mapped_column(ForeignKey("tag.id"), primary_key=True)
+
+
+class Annotator(Base):
+    __tablename__ = "annotator"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    name: Mapped[str] = mapped_column(unique=True)
+    role: Mapped[Role] = mapped_column(EnumValue(Role), default=Role.ANNOTATOR)
+    created_at: Mapped[datetime]
+
+
+class Label(Base):
+    """What one annotator says of one tag on one image now; how it came about is in the journal."""
+
+    __tablename__ = "label"
+    __table_args__ = (UniqueConstraint("image_row", "tag_id", "annotator_id"), Index(None, "tag_id", "image_row"))
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    image_row: Mapped[int] = mapped_column(ForeignKey("image.row"))
+    tag_id: Mapped[int] = mapped_column(ForeignKey("tag.id"))
+    annotator_id: Mapped[int] = mapped_column(ForeignKey("annotator.id"))
+    state: Mapped[LabelState] = mapped_column(EnumValue(LabelState))
+    kind: Mapped[TaskKind] = mapped_column(EnumValue(TaskKind))  # why it was asked: decides what it may be used for
+    round_number: Mapped[int | None] = mapped_column(ForeignKey("round.number"))  # the round whose audit it answers
+    at: Mapped[datetime]
+
+
+class Submission(Base):
+    """One item of a client's outbox. (client, seq) is written once, so sending twice counts once."""
+
+    __tablename__ = "submission"
+    __table_args__ = (UniqueConstraint("client", "seq"),)
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    client: Mapped[str] = mapped_column(String(64))
+    seq: Mapped[int]
+    annotator_id: Mapped[int] = mapped_column(ForeignKey("annotator.id"))
+    seconds: Mapped[float | None]  # the person's time on it
+    problem: Mapped[str | None]  # why nothing came of it, where nothing did
+    at: Mapped[datetime]
+
+
+class JournalEntry(Base):
+    """Every change of a label, in order, never changed. A state of None: the label was taken back."""
+
+    __tablename__ = "journal_entry"
+    __table_args__ = (Index(None, "image_row", "tag_id"),)
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    image_row: Mapped[int] = mapped_column(ForeignKey("image.row"))
+    tag_id: Mapped[int] = mapped_column(ForeignKey("tag.id"))
+    annotator_id: Mapped[int] = mapped_column(ForeignKey("annotator.id"))
+    state: Mapped[LabelState | None] = mapped_column(EnumValue(LabelState))
+    previous: Mapped[LabelState | None] = mapped_column(EnumValue(LabelState))
+    kind: Mapped[TaskKind] = mapped_column(EnumValue(TaskKind))
+    submission_id: Mapped[int | None] = mapped_column(ForeignKey("submission.id"), index=True)
+    at: Mapped[datetime]
+
+
+class Task(Base):
+    """A question: tag one image (no tag), or verify one tag on one image. Pages are several tasks claimed at once."""
+
+    __tablename__ = "task"
+    __table_args__ = (Index(None, "done_at", "kind", "tag_id", "position"), Index(None, "image_row"))
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    kind: Mapped[TaskKind] = mapped_column(EnumValue(TaskKind))
+    image_row: Mapped[int] = mapped_column(ForeignKey("image.row"))
+    tag_id: Mapped[int | None] = mapped_column(ForeignKey("tag.id"))
+    round_number: Mapped[int | None] = mapped_column(ForeignKey("round.number"), index=True)
+    position: Mapped[int] = mapped_column(BigInteger)  # smaller is asked sooner; see annotator.services.tasks.Band
+    reason: Mapped[str]
+    annotator_id: Mapped[int | None] = mapped_column(ForeignKey("annotator.id"))
+    leased_until: Mapped[datetime | None]
+    done_at: Mapped[datetime | None]
+
+
+class Review(Base):
+    """A reviewer's verdict; final."""
+
+    __tablename__ = "review"
+
+    image_row: Mapped[int] = mapped_column(ForeignKey("image.row"), primary_key=True)
+    tag_id: Mapped[int] = mapped_column(ForeignKey("tag.id"), primary_key=True)
+    reviewer_id: Mapped[int] = mapped_column(ForeignKey("annotator.id"))
+    state: Mapped[LabelState] = mapped_column(EnumValue(LabelState))
+    at: Mapped[datetime]
+
+
+class Model(Base):
+    """A trained head on a backbone. Its arrays are files of the workspace."""
+
+    __tablename__ = "model"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    backbone: Mapped[str]
+    head: Mapped[str]
+    snapshot_hash: Mapped[str] = mapped_column(String(64))
+    tag_ids: Mapped[list[int]]
+    labels_used: Mapped[int]
+    images_used: Mapped[int]
+    metrics: Mapped[dict[str, Any]]
+    in_use: Mapped[bool]
+    verdict: Mapped[str]  # in words: why it is in use or not
+    at: Mapped[datetime]
+
+
+class Round(Base):
+    """One turn of the cascade; a transaction that can be rolled back."""
+
+    __tablename__ = "round"
+
+    number: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    status: Mapped[RoundStatus] = mapped_column(EnumValue(RoundStatus))
+    seed: Mapped[int] = mapped_column(BigInteger)
+    pool_hash: Mapped[str] = mapped_column(String(64))
+    pool_size: Mapped[int]
+    model_id: Mapped[int] = mapped_column(ForeignKey("model.id"))
+    tag_ids: Mapped[list[int]]  # the columns of the round's array
+    targets: Mapped[dict[str, Any]]  # precision, recall, confidence
+    annotator_id: Mapped[int] = mapped_column(ForeignKey("annotator.id"))
+    at: Mapped[datetime]
+    settled_at: Mapped[datetime | None]
+    rolled_back_at: Mapped[datetime | None]
+
+    sets: Mapped[list["RoundSet"]] = relationship(order_by="RoundSet.tag_id, RoundSet.side")
+
+
+class RoundSet(Base):
+    """The images one tag's accept or reject set holds in a round, how far its audit is, and what was decided."""
+
+    __tablename__ = "round_set"
+
+    round_number: Mapped[int] = mapped_column(ForeignKey("round.number"), primary_key=True)
+    tag_id: Mapped[int] = mapped_column(ForeignKey("tag.id"), primary_key=True)
+    side: Mapped[str] = mapped_column(primary_key=True)  # accept or reject
+    threshold: Mapped[float]
+    size: Mapped[int]
+    alpha: Mapped[float]
+    draws: Mapped[int]
+    positives: Mapped[int]
+    low: Mapped[int]  # exact interval for the number of true positives in the set
+    high: Mapped[int]
+    decision: Mapped[str]  # go on, settled, failed

@@ -1,0 +1,36 @@
+"""Verify: one tag, a page of pictures, mark the exceptions."""
+
+import streamlit as st
+
+from annotator.services import status
+from annotator.ui import open_page
+from annotator.ui.components import grid
+
+visit = open_page("Verify", heading=False)
+tags, _ = status.vocabulary(visit.workspace)
+waiting = status.waiting_by_tag(visit.workspace)
+if not tags:
+    st.info("The vocabulary is empty. Add tags with: annotator init --tags FILE")
+    st.stop()
+
+# Tags whose audit waits come first: their answers settle the most.
+tags = sorted(tags, key=lambda tag: (-waiting.get(tag["id"], 0), tag["name"]))
+choose, size, mode = st.columns([3, 2, 2], vertical_alignment="bottom")
+tag = choose.selectbox(
+    "Tag",
+    tags,
+    format_func=lambda tag: f"{tag['name']} ({waiting[tag['id']]} to audit)" if waiting.get(tag["id"]) else tag["name"],
+)
+count = size.select_slider("Pictures a page", [12, 24, 36, 48, 60, 100], value=24)
+default = mode.segmented_control("Unmarked pictures", ["show it", "do not"], default="show it", required=True)
+if tag["definition"]:
+    st.caption(tag["definition"])
+verb = "do not show" if default == "show it" else "show"
+grid(
+    visit.workspace,
+    visit.person,
+    tag,
+    f"Mark the pictures that {verb}: {tag['name']}",
+    count,
+    default_yes=default == "show it",
+)

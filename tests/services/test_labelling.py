@@ -1,0 +1,153 @@
+import threading
+from pathlib import Path
+
+import pytest
+from sqlalchemy import select
+
+from annotator.errors import BadInputError, UnknownNameError
+from annotator.services import labelling, tasks
+from annotator.services.labelling import Answer, record
+from annotator.terms import LabelState, TaskKind
+from annotator.workspace import Workspace
+from db.models import JournalEntry, Label, Task
+from tests.services.rows import add_images, add_tags
+
+YES, NO, UNKNOWN = LabelState.POSITIVE, LabelState.NEGATIVE, LabelState.UNKNOWN
+
+
+@pytest.fixture
+def stocked(any_workspace: Workspace) -> Workspace:
+    """Ten images (rows 0 to 9) and three tags (ids 1 to 3)."""
+    add_images(any_workspace, 10)
+    add_tags(any_workspace, ["boat", "car", "tree"])
+    return any_workspace
+
+
+def states(workspace: Workspace) -> dict[tuple[int, int], LabelState]:
+    with workspace.reading() as session:
+        return {(label.image_row, label.tag_id): label.state for label in session.scalars(select(Label))}
+
+
+def test_an_answer_sent_twice_counts_once(stocked: Workspace) -> None:
+    answer = Answer(1, ((0, 1, YES), (0, 2, NO)))
+    for _ in range(3):
+        assert record(stocked, "anna", "c1", [answer]).acked == 1
+    assert states(stocked) == {(0, 1): YES, (0, 2): NO}
+    with stocked.reading() as session:
+        assert len(session.scalars(select(JournalEntry)).all()) == 2
+
+
+def test_only_answers_without_a_hole_before_them_are_acknowledged(stocked: Workspace) -> None:
+    assert record(stocked, "anna", "c1", [Answer(1), Answer(3, ((0, 1, YES),))]).acked == 1
+    assert record(stocked, "anna", "c1", [Answer(2)]).acked == 3
+    assert states(stocked) == {(0, 1): YES}
+
+
+def test_two_tabs_of_one_person_do_not_mix_their_numbers(stocked: Workspace) -> None:
+    record(stocked, "anna", "c1", [Answer(1, ((0, 1, YES),))])
+    record(stocked, "anna", "c2", [Answer(1, ((1, 1, NO),))])
+    assert states(stocked) == {(0, 1): YES, (1, 1): NO}
+
+
+def test_undo_takes_back_step_by_step_to_the_beginning(stocked: Workspace) -> None:
+    record(stocked, "anna", "c", [Answer(1, ((0, 1, YES),)), Answer(2, ((0, 1, NO), (0, 2, YES)))])
+    record(stocked, "anna", "c", [Answer(3, undo=2)])
+    assert states(stocked) == {(0, 1): YES}
+    record(stocked, "anna", "c", [Answer(4, undo=1)])
+    assert states(stocked) == {}
+    with stocked.reading() as session:
+        assert len(session.scalars(select(JournalEntry)).all()) == 6
+
+
+def test_undo_opens_the_question_again(stocked: Workspace) -> None:
+    with stocked.transaction() as session:
+        session.add(Task(kind=TaskKind.PICK, image_row=0, position=0, reason="test"))
+    (task,) = tasks.claim(stocked, "anna", None, 1)
+    record(stocked, "anna", "c", [Answer(1, ((0, 1, YES),), (task.id,))])
+    assert tasks.claim(stocked, "anna", None, 1) == []
+    record(stocked, "anna", "c", [Answer(2, undo=1)])
+    assert [again.id for again in tasks.claim(stocked, "anna", None, 1)] == [task.id]
+
+
+def test_undo_leaves_a_newer_answer_alone(stocked: Workspace) -> None:
+    record(stocked, "anna", "c1", [Answer(1, ((0, 1, YES),))])
+    record(stocked, "anna", "c2", [Answer(1, ((0, 1, NO),))])
+    record(stocked, "anna", "c1", [Answer(2, undo=1)])
+    assert states(stocked) == {(0, 1): NO}
+
+
+def test_an_answer_about_something_unknown_is_reported_and_holds_up_nothing(stocked: Workspace) -> None:
+    receipt = record(stocked, "anna", "c", [Answer(1, ((99, 1, YES),)), Answer(2, ((0, 1, YES),))])
+    assert receipt.acked == 2
+    assert "99" in receipt.problems[0]["message"]
+    assert states(stocked) == {(0, 1): YES}
+
+
+@pytest.mark.parametrize(
+    "item",
+    [
+        {"seq": 1, "labels": [[0, 1, 2]]},
+        {"seq": 1, "labels": [[0, 1]]},
+        {"seq": 1, "labels": [["0", 1, 1]]},
+        {"seq": 1, "labels": [[-1, 1, 1]]},
+        {"seq": 1, "labels": [[True, 1, 1]]},
+        {"seq": 1, "labels": "all"},
+        {"seq": 1, "labels": [], "tasks": ["x"]},
+        {"seq": 1, "labels": [], "undo": -1},
+        {"seq": 1, "labels": [], "seconds": "long"},
+    ],
+)
+def test_a_malformed_answer_is_noted_with_what_is_wrong(stocked: Workspace, item: object) -> None:
+    answer = Answer.received(item)
+    assert answer.problem
+    assert record(stocked, "anna", "c", [answer]).acked == 1
+    assert states(stocked) == {}
+
+
+@pytest.mark.parametrize("item", [None, [], {"labels": []}, {"seq": 0}, {"seq": "1"}, {"seq": 1.5}, {"seq": True}])
+def test_an_answer_without_a_number_is_refused(item: object) -> None:
+    with pytest.raises(BadInputError):
+        Answer.received(item)
+
+
+def test_many_threads_sending_the_same_outbox_write_it_once(stocked: Workspace) -> None:
+    answers = [Answer(seq, ((seq % 10, 1 + seq % 3, YES),)) for seq in range(1, 31)]
+    outcomes: list[int] = []
+
+    def send() -> None:
+        try:
+            outcomes.append(record(stocked, "anna", "c", answers).acked)
+        except Exception as error:  # PostgreSQL may end one of two equal transactions: the client sends again
+            outcomes.append(-1)
+            assert "submission" in str(error) or "annotator" in str(error)
+
+    record(stocked, "anna", "other", [Answer(1)])
+    threads = [threading.Thread(target=send) for _ in range(6)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert 30 in outcomes
+    with stocked.reading() as session:
+        assert len(session.scalars(select(JournalEntry)).all()) == 30
+
+
+def test_labels_by_name_take_rows_paths_and_synonyms(stocked: Workspace) -> None:
+    labelling.label_by_name(stocked, "0", "Boat", "positive", "cli")
+    labelling.label_by_name(stocked, "/pictures/1.jpg", "boat", "unknown", "cli")
+    labelling.label_by_name(stocked, "2.jpg", "car", "negative", "cli")
+    assert states(stocked) == {(0, 1): YES, (1, 1): UNKNOWN, (2, 2): NO}
+
+
+def test_a_wrong_tag_name_brings_the_near_one(stocked: Workspace) -> None:
+    with pytest.raises(UnknownNameError, match="did you mean 'boat'"):
+        labelling.label_by_name(stocked, "0", "boats", "positive", "cli")
+
+
+def test_a_file_of_labels_is_written_except_its_bad_lines(stocked: Workspace, tmp_path: Path) -> None:
+    file = tmp_path / "labels.csv"
+    file.write_text("image,tag,state\n0,boat,positive\n1,plane,positive\n77,boat,positive\n2,car,perhaps\n3,tree,unknown\n")
+    report = labelling.label_from_file(stocked, file, "cli")
+    assert (report.written, len(report.refused)) == (2, 3)
+    assert all(f"line {line}" in refused for line, refused in zip((3, 4, 5), report.refused, strict=True))
+    assert states(stocked) == {(0, 1): YES, (3, 3): UNKNOWN}

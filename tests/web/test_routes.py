@@ -1,0 +1,120 @@
+import json
+from collections.abc import Iterator
+
+import pytest
+from sqlalchemy import select
+from starlette.applications import Starlette
+from starlette.testclient import TestClient
+
+from annotator.services import picking
+from annotator.web import routes, signing
+from annotator.workspace import Workspace
+from db.models import Label
+
+
+@pytest.fixture
+def served(filled: Workspace, monkeypatch: pytest.MonkeyPatch) -> Workspace:
+    monkeypatch.setattr(routes, "current", lambda: filled)
+    picking.refill(filled, 20)
+    return filled
+
+
+@pytest.fixture
+def stranger(served: Workspace) -> Iterator[TestClient]:
+    with TestClient(Starlette(routes=routes.ROUTES)) as client:
+        yield client
+
+
+@pytest.fixture
+def client(stranger: TestClient, served: Workspace) -> TestClient:
+    """A browser that opened a page as Anna."""
+    assert stranger.post("/api/session", json={"token": signing.page_token(served, "Anna")}).status_code == 200
+    return stranger
+
+
+@pytest.mark.parametrize(
+    ("method", "path"),
+    [("GET", "/api/pictures/320/0"), ("POST", "/api/claim"), ("POST", "/api/answers"), ("POST", "/api/release")],
+)
+def test_a_stranger_gets_nothing(stranger: TestClient, method: str, path: str) -> None:
+    assert stranger.request(method, path, json={}).status_code == 401
+
+
+@pytest.mark.parametrize("token", ["", "x", "a.b.c"])
+def test_a_false_token_opens_no_session(stranger: TestClient, token: str) -> None:
+    assert stranger.post("/api/session", json={"token": token}).status_code == 401
+
+
+def test_a_session_cookie_does_not_serve_as_a_page_token(client: TestClient) -> None:
+    cookie = client.cookies[signing.COOKIE]
+    client.cookies.clear()
+    assert client.post("/api/session", json={"token": cookie}).status_code == 401
+
+
+@pytest.mark.parametrize("header", [{"host": "evil.example"}, {"origin": "http://evil.example"}])
+def test_pages_of_other_sites_are_refused(client: TestClient, header: dict[str, str]) -> None:
+    assert client.post("/api/claim", json={}, headers=header).status_code == 403
+
+
+def test_pictures_come_once_and_stay_in_the_browser(client: TestClient) -> None:
+    first = client.get("/api/pictures/320/0")
+    assert first.status_code == 200
+    assert first.headers["content-type"] == "image/jpeg"
+    assert "immutable" in first.headers["cache-control"] and "private" in first.headers["cache-control"]
+    again = client.get("/api/pictures/320/0", headers={"if-none-match": first.headers["etag"]})
+    assert (again.status_code, again.content) == (304, b"")
+
+
+@pytest.mark.parametrize("size", ["320", "1280", "full"])
+def test_every_size_is_served(client: TestClient, size: str) -> None:
+    assert client.get(f"/api/pictures/{size}/3").content.startswith(b"\xff\xd8")
+
+
+@pytest.mark.parametrize("path", ["/api/pictures/320/9999", "/api/pictures/9/0", "/api/ui/..%2f__init__.py", "/api/ui/words.py"])
+def test_what_is_not_there_is_not_found(client: TestClient, path: str) -> None:
+    assert client.get(path).status_code == 404
+
+
+def test_claimed_questions_carry_what_the_screen_shows(client: TestClient) -> None:
+    questions = client.post("/api/claim", json={"tag": None, "count": 5}).json()["questions"]
+    assert len(questions) == 5
+    for question in questions:
+        assert question["reason"]
+        assert len(question["suggestions"]) == len({shown["tag"] for shown in question["suggestions"]})
+        assert client.get(f"/api/pictures/1280/{question['image']}").status_code == 200
+
+
+def test_answers_are_stored_under_the_persons_name_and_acknowledged(client: TestClient, served: Workspace) -> None:
+    question = client.post("/api/claim", json={"tag": None, "count": 1}).json()["questions"][0]
+    labels = [[question["image"], shown["tag"], 1] for shown in question["suggestions"]]
+    body = {"client": "tab", "answers": [{"seq": 1, "labels": labels, "tasks": [question["task"]], "seconds": 1.5}]}
+    for _ in range(2):
+        assert client.post("/api/answers", json=body).json() == {"acked": 1, "problems": []}
+    with served.reading() as session:
+        assert len(session.scalars(select(Label)).all()) == len(labels)
+    again = client.post("/api/claim", json={"tag": None, "count": 1}).json()["questions"][0]
+    assert again["task"] != question["task"]
+
+
+def test_a_malformed_answer_does_not_hold_up_the_next(client: TestClient, served: Workspace) -> None:
+    body = {"client": "tab", "answers": [{"seq": 1, "labels": [[0, 1, 7]]}, {"seq": 2, "labels": [[0, 1, 1]]}]}
+    receipt = client.post("/api/answers", json=body).json()
+    assert receipt["acked"] == 2 and len(receipt["problems"]) == 1
+
+
+@pytest.mark.parametrize("content", [b"", b"[]", b"{", b'{"client": "", "answers": []}', b'{"client": "c", "answers": 3}'])
+def test_a_request_that_cannot_be_read_says_why(client: TestClient, content: bytes) -> None:
+    response = client.post("/api/answers", content=content, headers={"content-type": "application/json"})
+    assert response.status_code == 400
+    assert response.json()["error"]
+
+
+def test_an_oversized_request_is_refused(client: TestClient) -> None:
+    content = json.dumps({"client": "c", "answers": [], "x": "y" * routes.MOST_BYTES})
+    assert client.post("/api/answers", content=content).status_code == 400
+
+
+def test_verify_asks_about_one_tag_only(client: TestClient) -> None:
+    questions = client.post("/api/claim", json={"tag": 1, "count": 12}).json()["questions"]
+    assert len(questions) == 12
+    assert {shown["tag"] for question in questions for shown in question["suggestions"]} == {1}
