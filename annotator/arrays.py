@@ -5,6 +5,7 @@ import os
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
@@ -26,7 +27,7 @@ def write_whole(path: Path, content: bytes) -> None:
         temporary.unlink(missing_ok=True)
 
 
-def write_array(path: Path, array: NDArray[np.generic]) -> None:
+def write_array(path: Path, array: NDArray[Any]) -> None:
     """`write_whole` for one array in .npy format, without a second copy in memory."""
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex[:8]}.tmp")
@@ -49,7 +50,7 @@ class ShardedArray:
 
     def __init__(self, folder: Path, dim: int, dtype: DTypeLike = np.float16) -> None:
         self.folder, self.dim, self.dtype = folder, dim, np.dtype(dtype)
-        self._pending: list[NDArray[np.generic]] = []
+        self._pending: list[NDArray[Any]] = []
         self._flushed = sum(len(shard) for shard in self._shards())
 
     @classmethod
@@ -75,7 +76,7 @@ class ShardedArray:
         """Rows that are safely on disk."""
         return self._flushed
 
-    def append(self, rows: NDArray[np.generic]) -> None:
+    def append(self, rows: NDArray[Any]) -> None:
         """Add `rows` (n, dim); they are safe after `flush`."""
         self._pending.append(np.asarray(rows, self.dtype).reshape(-1, self.dim))
 
@@ -91,21 +92,21 @@ class ShardedArray:
         self._flushed = start + len(rows)
         self._pending = []
 
-    def put(self, row: int, values: NDArray[np.generic]) -> None:
+    def put(self, row: int, values: NDArray[Any]) -> None:
         """Replace one row that is on disk already."""
         start = row - row % SHARD_ROWS
         shard = np.load(self._path(start))
         shard[row - start] = values
         write_array(self._path(start), shard)
 
-    def shards(self) -> Iterator[tuple[int, NDArray[np.generic]]]:
+    def shards(self) -> Iterator[tuple[int, NDArray[Any]]]:
         """(first row, memory-mapped rows) of each shard in order."""
         start = 0
         for shard in self._shards():
             yield start, shard
             start += len(shard)
 
-    def read(self) -> NDArray[np.generic]:
+    def read(self) -> NDArray[Any]:
         """All rows; memory-mapped where one shard holds them."""
         shards = [shard for _, shard in self.shards()]
         if not shards:
@@ -115,6 +116,6 @@ class ShardedArray:
     def _path(self, start: int) -> Path:
         return self.folder / f"rows-{start:012d}.npy"
 
-    def _shards(self) -> Iterator[NDArray[np.generic]]:
+    def _shards(self) -> Iterator[NDArray[Any]]:
         for path in sorted(self.folder.glob("rows-*.npy")):
             yield np.load(path, mmap_mode="r", allow_pickle=False)

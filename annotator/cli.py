@@ -25,9 +25,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 
-Folder = Annotated[
-    Path, typer.Option("--workspace", "-w", envvar="ANNOTATOR_WORKSPACE", help="the workspace folder")
-]
+Folder = Annotated[Path, typer.Option("--workspace", "-w", envvar="ANNOTATOR_WORKSPACE", help="the workspace folder")]
 AsJson = Annotated[bool, typer.Option("--json", help="print JSON for machines")]
 DEFAULT_FOLDER = Path("workspace")
 
@@ -50,7 +48,9 @@ def main() -> None:
 @app.command()
 def init(
     folder: Folder = DEFAULT_FOLDER,
-    tags: Annotated[Path | None, typer.Option(help="one tag a line, or CSV/YAML with definition, synonyms, parent")] = None,
+    tags: Annotated[
+        Path | None, typer.Option(help="one tag a line, or CSV/YAML with definition, synonyms, parent")
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Make a workspace with a vocabulary; run again it adds the tags that are new."""
@@ -86,7 +86,9 @@ def import_(
 @app.command()
 def embed(
     folder: Folder = DEFAULT_FOLDER,
-    backbone: Annotated[str | None, typer.Option(help="descriptor, onnx:FILE.json, open_clip:MODEL/PRETRAINED, …")] = None,
+    backbone: Annotated[
+        str | None, typer.Option(help="descriptor, onnx:FILE.json, open_clip:MODEL/PRETRAINED, …")
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Compute the missing embeddings, then the suggestions that follow from them."""
@@ -158,11 +160,10 @@ def train(folder: Folder = DEFAULT_FOLDER, as_json: AsJson = False) -> None:
     """Train the classifier on accepted labels, score all images, pick new questions."""
     from annotator.services import picking, suggesting, training
 
-    with _open(folder) as workspace:
-        with _bar() as progress:
-            report = training.train(workspace, progress)
-            suggesting.refresh(workspace, progress)
-            picking.refill(workspace)
+    with _open(folder) as workspace, _bar() as progress:
+        report = training.train(workspace, progress)
+        suggesting.refresh(workspace, progress)
+        picking.refill(workspace)
     shown = asdict(report)
     if not as_json:
         shown["metrics"].pop("ap", None)
@@ -318,7 +319,14 @@ def _open(folder: Path) -> "Iterator[Workspace]":
 def _bar() -> "Iterator[Progress]":
     """A bar on the terminal with rate and time left; nothing where the output is not a terminal."""
     from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+    from rich.progress import (
+        BarColumn,
+        MofNCompleteColumn,
+        Progress,
+        TextColumn,
+        TimeElapsedColumn,
+        TimeRemainingColumn,
+    )
 
     console = Console(stderr=True)
     columns = (

@@ -1,4 +1,4 @@
-"""How long work tells how far it is, and hears that it should stop. Pure: the terminal, the worker and tests plug in."""
+"""How long work tells how far it is, and hears that it should stop."""
 
 from collections.abc import Callable
 

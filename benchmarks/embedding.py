@@ -1,7 +1,7 @@
 """Embedding throughput over forward-only throughput: decoding, storing and the index must never be the bottleneck.
 
-The model gets one core of work; decoding runs on the others. Forward-only is the same model on the same pictures, already
-decoded and in memory.
+The model gets one core of work; decoding runs on the others. Forward-only is the same model on the same pictures,
+already decoded and in memory.
 """
 
 import statistics
@@ -22,7 +22,9 @@ from benchmarks.report import options, packs, show, write
 
 def forward_only(backbone: Any, files: list[Path]) -> float:
     arrays = [backbone.preprocess(open_oriented(file, shorter_side=backbone.draft_size)) for file in files]
-    batches = [np.stack(arrays[start : start + backbone.batch_size]) for start in range(0, len(arrays), backbone.batch_size)]
+    batches = [
+        np.stack(arrays[start : start + backbone.batch_size]) for start in range(0, len(arrays), backbone.batch_size)
+    ]
     began = time.perf_counter()
     for batch in batches:
         backbone.encode_images(batch)
@@ -36,7 +38,10 @@ def main() -> None:
     torch.set_num_threads(1)
     data = packs()
     files = sorted((data / "corel5k" / "images").glob("*.jpg"))[: 200 if chosen.quick else 1500]
-    specs = [f"onnx:{data}/models/mobilenet_v2_imagenet.json", f"open_clip:standin-mnv2@{data}/models/standin_openclip/standin-mnv2.pt"]
+    specs = [
+        f"onnx:{data}/models/mobilenet_v2_imagenet.json",
+        f"open_clip:standin-mnv2@{data}/models/standin_openclip/standin-mnv2.pt",
+    ]
     rows = []
     for spec in specs:
         backbone = open_backbone(spec, "auto")
@@ -49,7 +54,12 @@ def main() -> None:
             forward.append(forward_only(backbone, files))
         ratio = statistics.median(one / other for one, other in zip(whole, forward, strict=True))
         rows.append(
-            {"backbone": backbone.name, "embed/s": statistics.median(whole), "forward only/s": statistics.median(forward), "ratio": ratio}
+            {
+                "backbone": backbone.name,
+                "embed/s": statistics.median(whole),
+                "forward only/s": statistics.median(forward),
+                "ratio": ratio,
+            }
         )
     show(f"Embedding of {len(files)} photos", rows)
     write(chosen.json, {"pictures": len(files), "backbones": rows})

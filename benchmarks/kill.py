@@ -31,7 +31,7 @@ def annotator(*arguments: str) -> subprocess.Popen[bytes]:
 
 
 def killed_until_done(arguments: list[str], kills: int, longest: float, rng: random.Random) -> int:
-    """Run a command, killing its whole process group at random moments; then once to its end. How often it was killed."""
+    """Run a command, killing its process group at random moments; then once to its end. How often it was killed."""
     count = 0
     for _ in range(kills):
         process = annotator(*arguments)
@@ -67,7 +67,9 @@ def fingerprint(folder: Path) -> dict[str, str]:
         model = models.in_use(workspace)
         if model:
             parts["predictions"] = np.asarray(models.predictions(workspace, model)).tobytes()
-            parts["head"] = sorted((name, array.tobytes()) for name, array in models.load_arrays(workspace, model.id).items())
+            parts["head"] = sorted(
+                (name, array.tobytes()) for name, array in models.load_arrays(workspace, model.id).items()
+            )
     return {name: hashlib.sha256(repr(part).encode()).hexdigest()[:12] for name, part in parts.items()}
 
 
@@ -104,7 +106,9 @@ def main() -> None:
             longest = timed([verb, "-w", str(calm), *rest])
             count = killed_until_done([verb, "-w", str(rough), *rest], kills, longest, rng)
             before, after = fingerprint(calm), fingerprint(rough)
-            rows.append({"verb": verb, "undisturbed s": longest, "killed": count, "of runs": kills, "equal": before == after})
+            rows.append(
+                {"verb": verb, "undisturbed s": longest, "killed": count, "of runs": kills, "equal": before == after}
+            )
             if before != after:
                 rows[-1]["differs in"] = ", ".join(name for name in before if before[name] != after[name])
         show("kill -9 at random moments, then resumed", rows)

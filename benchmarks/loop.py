@@ -19,6 +19,10 @@ SETTINGS: dict[str, dict[str, int]] = {
     "grocery": {"answers_per_step": 100, "budget": 500, "audits": 300},
     "cifar10_votes": {"answers_per_step": 200, "budget": 1000, "audits": 400},
 }
+SETTLED = (
+    "images", "tags", "answered_images", "settled_positive", "settled_precision", "settled_negative", "missed",
+    "missed_share", "seconds",
+)  # fmt: skip
 QUICK = {"coco256": {"answers_per_step": 30, "budget": 60, "audits": 30}}
 
 
@@ -57,16 +61,10 @@ def main() -> None:
         words = run(data, pack, {**sizes, "audits": 0}, standin, "mixed")
         figures[pack] = {"mixed": mixed, "random": random, "text": words}
         for one, other, text in zip(mixed["curve"], random["curve"], words["curve"], strict=False):
-            curve_rows.append(
-                {
-                    "pack": pack, "answered images": one["answers"], "mAP mixed": one["mAP"], "mAP random": other["mAP"],
-                    "stand-in: zero-shot": words["totals"]["zero_shot_mAP"], "stand-in: trained": text["mAP"],
-                }
-            )  # fmt: skip
-        totals = mixed["totals"]
-        settled_rows.append({"pack": pack, **{name: totals[name] for name in (
-            "images", "tags", "answered_images", "settled_positive", "settled_precision", "settled_negative", "missed", "missed_share", "seconds",
-        )}})  # fmt: skip
+            row = {"pack": pack, "answered images": one["answers"], "mAP mixed": one["mAP"], "mAP random": other["mAP"]}
+            zero_shot = words["totals"]["zero_shot_mAP"]
+            curve_rows.append({**row, "stand-in: zero-shot": zero_shot, "stand-in: trained": text["mAP"]})
+        settled_rows.append({"pack": pack, **{name: mixed["totals"][name] for name in SETTLED}})
     show("mAP on held-out images", curve_rows)
     show("One round after the answers above: what was settled, against the truth", settled_rows)
     write(chosen.json, figures)

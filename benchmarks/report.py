@@ -30,7 +30,12 @@ def packs() -> Path:
 def show(title: str, rows: Sequence[dict[str, Any]]) -> None:
     table = Table(*rows[0], title=title, title_justify="left")
     for row in rows:
-        table.add_row(*[f"{cell:,.3f}" if isinstance(cell, float) else "–" if cell is None else str(cell) for cell in row.values()])
+        table.add_row(
+            *[
+                f"{cell:,.3f}" if isinstance(cell, float) else "–" if cell is None else str(cell)
+                for cell in row.values()
+            ]
+        )
     Console(width=160).print(table)
 
 

@@ -8,7 +8,7 @@ from annotator import jobs
 from annotator.errors import AnnotatorError
 from annotator.services import models, status
 from annotator.terms import JobState
-from annotator.ui import Visit, open_page, table_height
+from annotator.ui import Visit, menu, open_page, table_height
 
 
 def numbers(counts: dict, today: int) -> None:
@@ -35,15 +35,17 @@ def next_step(counts: dict) -> None:
             ask(visit, "embed")
     elif counts["model"] is None:
         st.info("Answer some pictures; the first training starts by itself.")
-        st.page_link("pages/label.py", label="Label pictures", icon=":material/sell:")
+        menu.link("label", "Label pictures")
     elif counts["rounds"]["proposed"]:
         st.info("A round waits for audits: a few pages in Verify prove what the model is sure of.")
-        st.page_link("pages/verify.py", label="Audit in Verify", icon=":material/grid_view:")
+        menu.link("verify", "Audit in Verify")
     else:
         st.info("Label more pictures, or propose a round: the model settles what it can prove.")
         label, rounds = st.columns(2)
-        label.page_link("pages/label.py", label="Label pictures", icon=":material/sell:")
-        rounds.page_link("pages/rounds.py", label="Propose a round", icon=":material/verified:")
+        with label:
+            menu.link("label", "Label pictures")
+        with rounds:
+            menu.link("rounds", "Propose a round")
 
 
 def ask(visit: Visit, kind: str) -> None:
@@ -60,7 +62,9 @@ def worker(visit: Visit) -> None:
     for job in [job for job in found if job.is_open]:
         bar, button = st.columns([6, 1], vertical_alignment="center")
         share = job.done / job.total if job.total else 0.0
-        text = f"{job.kind}: {job.what or 'waiting'} {job.done:,} / {job.total:,}" if job.total else f"{job.kind}: waiting"
+        text = (
+            f"{job.kind}: {job.what or 'waiting'} {job.done:,} / {job.total:,}" if job.total else f"{job.kind}: waiting"
+        )
         bar.progress(min(1.0, share), text=f"{text} (stalled)" if job.stalled else text)
         if button.button("Cancel", key=f"cancel-{job.id}"):
             jobs.cancel(visit.workspace, job.id)

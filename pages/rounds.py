@@ -6,7 +6,7 @@ import streamlit as st
 from annotator.errors import AnnotatorError
 from annotator.services import rounds
 from annotator.terms import RoundStatus
-from annotator.ui import open_page, table_height
+from annotator.ui import menu, open_page, table_height
 
 visit = open_page("Rounds")
 project = visit.workspace.project
@@ -41,9 +41,11 @@ if is_open:
             hide_index=True,
             width="stretch",
             height=table_height(len(sets)),
-            column_config={"certified": st.column_config.ProgressColumn("certified", format="percent", min_value=0, max_value=1)},
+            column_config={
+                "certified": st.column_config.ProgressColumn("certified", format="percent", min_value=0, max_value=1)
+            },
         )
-    st.page_link("pages/verify.py", label="Audit in Verify", icon=":material/grid_view:")
+    menu.link("verify", "Audit in Verify")
 
 if history:
     st.subheader("All rounds")

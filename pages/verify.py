@@ -22,15 +22,13 @@ tag = choose.selectbox(
     format_func=lambda tag: f"{tag['name']} ({waiting[tag['id']]} to audit)" if waiting.get(tag["id"]) else tag["name"],
 )
 count = size.select_slider("Pictures a page", [12, 24, 36, 48, 60, 100], value=24)
-default = mode.segmented_control("Unmarked pictures", ["show it", "do not"], default="show it", required=True)
+unmarked = mode.segmented_control(
+    "Unmarked pictures",
+    ["proposed", "present", "absent"],
+    default="proposed",
+    required=True,
+    format_func={"proposed": "as proposed", "present": "show it", "absent": "do not"}.get,
+)
 if tag["definition"]:
     st.caption(tag["definition"])
-verb = "do not show" if default == "show it" else "show"
-grid(
-    visit.workspace,
-    visit.person,
-    tag,
-    f"Mark the pictures that {verb}: {tag['name']}",
-    count,
-    default_yes=default == "show it",
-)
+grid(visit.workspace, visit.person, tag, count, unmarked)

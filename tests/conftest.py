@@ -46,7 +46,11 @@ def postgres_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     if user:
         shutil.chown(base, user)
     port = _free_port()
-    run = {"user": user, "check": True, "capture_output": True, "cwd": "/"} if user else {"check": True, "capture_output": True}
+    run = (
+        {"user": user, "check": True, "capture_output": True, "cwd": "/"}
+        if user
+        else {"check": True, "capture_output": True}
+    )
     subprocess.run([initdb, "-D", f"{base}/data", "-A", "trust", "-U", "postgres", "--no-sync"], **run)
     postgres = str(Path(initdb).with_name("postgres"))
     command = [postgres, "-D", f"{base}/data", "-p", str(port), "-h", "127.0.0.1", "-k", str(base), "-F"]

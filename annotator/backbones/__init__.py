@@ -53,7 +53,7 @@ def open_backbone(spec: str, device: str = "auto") -> Backbone:
 
 
 def resolve_device(device: str) -> str:
-    """"cuda" or "cpu"; "auto" takes a GPU when torch sees one. Raises DeviceError when an asked one is missing."""
+    """ "cuda" or "cpu"; "auto" takes a GPU when torch sees one. Raises DeviceError when an asked one is missing."""
     if device == "cpu":
         return device
     import torch
@@ -61,5 +61,7 @@ def resolve_device(device: str) -> str:
     if torch.cuda.is_available():
         return "cuda"
     if device == "cuda":
-        raise DeviceError("device is 'cuda', but this torch sees no GPU; install a CUDA build of torch, or set ANNOTATOR_DEVICE=cpu")
+        raise DeviceError(
+            "device is 'cuda', but this torch sees no GPU; install a CUDA build of torch, or set ANNOTATOR_DEVICE=cpu"
+        )
     return "cpu"

@@ -68,7 +68,9 @@ def _colours(small: Batch) -> dict[str, Batch]:
 
     lab = rgb2lab(small).astype(np.float32) / np.array([100, 128, 128], np.float32)
     cells = lab.reshape(len(lab), COLOUR_CELLS, -1, COLOUR_CELLS, lab.shape[2] // COLOUR_CELLS, 3)
-    layout = np.concatenate([cells.mean(axis=(2, 4)) - np.array([0.5, 0, 0], np.float32), cells.std(axis=(2, 4))], axis=-1)
+    layout = np.concatenate(
+        [cells.mean(axis=(2, 4)) - np.array([0.5, 0, 0], np.float32), cells.std(axis=(2, 4))], axis=-1
+    )
     lightness = np.clip((lab[..., 0] * 4).astype(np.int64), 0, 3)
     a, b = (np.clip(((lab[..., channel] * 2 + 1) * 4).astype(np.int64), 0, 7) for channel in (1, 2))
     colours = _histograms((lightness * 8 + a) * 8 + b, 4 * 8 * 8)
@@ -88,7 +90,9 @@ def _gradients(grey: Batch) -> Batch:
     where = (cell[:, None] * HOG_CELLS + cell) * ORIENTATIONS
     bins = HOG_CELLS * HOG_CELLS * ORIENTATIONS
     upper = (lower + 1) % ORIENTATIONS
-    total = _histograms(where + lower, bins, magnitude * (1 - share)) + _histograms(where + upper, bins, magnitude * share)
+    total = np.add(
+        _histograms(where + lower, bins, magnitude * (1 - share)), _histograms(where + upper, bins, magnitude * share)
+    )
     return total.reshape(-1, HOG_CELLS, HOG_CELLS, ORIENTATIONS)
 
 
@@ -96,11 +100,11 @@ def _locally_normalised(cells: Batch) -> Batch:
     """Each cell by the energy of its surroundings: light and contrast change from place to place."""
     energy = np.pad((cells**2).sum(axis=-1), ((0, 0), (1, 1), (1, 1)), mode="edge")
     around = sum(energy[:, y : y + HOG_CELLS, x : x + HOG_CELLS] for y in range(3) for x in range(3))
-    return np.sqrt(cells / np.sqrt(np.asarray(around)[..., None] + 1e3))
+    return np.asarray(np.sqrt(cells / np.sqrt(np.asarray(around)[..., None] + 1e3)))
 
 
 def _pooled(cells: Batch, side: int) -> Batch:
-    return cells.reshape(len(cells), side, HOG_CELLS // side, side, HOG_CELLS // side, -1).sum(axis=(2, 4))
+    return np.asarray(cells.reshape(len(cells), side, HOG_CELLS // side, side, HOG_CELLS // side, -1).sum(axis=(2, 4)))
 
 
 def _texture(grey: Batch) -> Batch:
@@ -132,7 +136,7 @@ def _uniform_patterns() -> NDArray[np.int64]:
 UNIFORM = _uniform_patterns()
 
 
-def _histograms(bins: NDArray[np.int64], count: int, weights: Batch | None = None) -> Batch:
+def _histograms(bins: NDArray[np.int64], count: int, weights: NDArray[Any] | None = None) -> Batch:
     """One histogram of `count` bins per picture, all pictures in one pass."""
     offset = np.arange(len(bins)).reshape(-1, *[1] * (bins.ndim - 1)) * count
     flat = (bins + offset).ravel()
@@ -141,7 +145,7 @@ def _histograms(bins: NDArray[np.int64], count: int, weights: Batch | None = Non
 
 
 def _unit_sum(array: Batch) -> Batch:
-    return array / np.maximum(array.sum(axis=-1, keepdims=True), 1e-9)
+    return np.asarray(array / np.maximum(array.sum(axis=-1, keepdims=True), 1e-9))
 
 
 def _unit(array: Batch) -> Batch:

@@ -82,7 +82,9 @@ class OnnxBackbone:
         """(B, size, size, 3) uint8 to (B, dim) float32 unit vectors."""
         low, high = self.description.range
         scale = np.array(self.description.std, np.float32) * np.float32(255 / (high - low))
-        shift = (np.float32(low) - np.array(self.description.mean, np.float32)) / np.array(self.description.std, np.float32)
+        shift = (np.float32(low) - np.array(self.description.mean, np.float32)) / np.array(
+            self.description.std, np.float32
+        )
         feed = batch.astype(np.float32) / scale + shift
         if self.description.layout == "NCHW":
             feed = np.ascontiguousarray(feed.transpose(0, 3, 1, 2))
@@ -102,7 +104,9 @@ class OnnxBackbone:
     def _table(self) -> tuple[dict[str, int], NDArray[np.float32]]:
         file = self.folder / str(self.description.texts)
         if not file.is_file():
-            raise MissingError(f"{file} is not there; put the text table beside the JSON, or take its field 'texts' out")
+            raise MissingError(
+                f"{file} is not there; put the text table beside the JSON, or take its field 'texts' out"
+            )
         with np.load(file, allow_pickle=False) as table:
             vectors = table["emb"].astype(np.float32)
             names = {str(name).casefold(): row for row, name in enumerate(table["names"].tolist())}
@@ -123,7 +127,9 @@ class OnnxBackbone:
             raise UnknownNameError(f"output of {self.description.file}", self.description.embedding, outputs)
         got = self.encode_images(np.zeros((1, self.description.size, self.description.size, 3), np.uint8)).shape[1]
         if got != self.dim:
-            raise BadInputError(f"{self.description.file}: 'dim' says {self.dim}, its output has {got}; correct the JSON")
+            raise BadInputError(
+                f"{self.description.file}: 'dim' says {self.dim}, its output has {got}; correct the JSON"
+            )
 
 
 def load(argument: str, device: str) -> OnnxBackbone:
@@ -156,7 +162,9 @@ def _session(content: bytes, model: Path, device: str) -> Any:
     try:
         return onnxruntime.InferenceSession(content, options, providers=providers)
     except Exception as error:  # onnxruntime raises classes of its own that share no base but this
-        raise BadInputError(f"{model} is no ONNX model that onnxruntime {onnxruntime.__version__} reads: {error}") from error
+        raise BadInputError(
+            f"{model} is no ONNX model that onnxruntime {onnxruntime.__version__} reads: {error}"
+        ) from error
 
 
 def _row_of(text: str, names: dict[str, int]) -> int:

@@ -1,4 +1,4 @@
-"""open_clip models: pictures and words in one space (Radford et al. 2021, arXiv 2103.00020; Cherti et al. 2212.07143)."""
+"""open_clip models: pictures and words in one space (Radford et al. 2021, arXiv 2103.00020)."""
 
 import hashlib
 from collections.abc import Sequence
@@ -109,13 +109,15 @@ def _create(name: str, model_name: str, pretrained: str | None, device: str) -> 
     import open_clip
 
     try:
-        model, _, transform = open_clip.create_model_and_transforms(model_name, pretrained=pretrained, weights_only=True)
+        model, _, transform = open_clip.create_model_and_transforms(
+            model_name, pretrained=pretrained, weights_only=True
+        )
     except (OSError, RuntimeError, ValueError, FileNotFoundError) as error:
         if pretrained is not None and Path(pretrained).is_file():
             raise BadInputError(f"{pretrained} does not fit the model {model_name}: {error}") from error
         wanted = f"{model_name!r}" + (f", pretrained={pretrained!r}" if pretrained else "")
         raise MissingError(
-            f"the weights of {name} are not in the cache and could not be fetched ({error}); on a machine with a network: "
+            f"the weights of {name} are not in the cache and could not be fetched ({error}); where there is a network: "
             f'python -c "import open_clip; open_clip.create_model_and_transforms({wanted})", then copy its cache folder'
         ) from error
     return OpenClipBackbone(name, model_name, model, transform, device)

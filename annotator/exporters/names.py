@@ -1,4 +1,4 @@
-"""File names and times in an export: relative to one root, so that two folders with the same file names never collide."""
+"""File names and times in an export. Names are relative to one root, so that equal names never collide."""
 
 import posixpath
 from collections.abc import Sequence

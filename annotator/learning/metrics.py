@@ -166,7 +166,7 @@ def pooled(scores: Scores, labels: Labels) -> tuple[Scores, Labels]:
 
 
 def equal_mass_bins(probabilities: Scores, labels: Labels, bins: int) -> Bins:
-    """Known entries of each tag, most probable first, in `bins` groups of about equal size; equal ones stay together."""
+    """Known entries of each tag, most probable first, in `bins` groups of about equal size; equals stay together."""
     if bins < 1:
         raise UsageError(f"bins is {bins}; it has to be at least 1")
     ranked = _rank(probabilities, labels)

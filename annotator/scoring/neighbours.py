@@ -17,9 +17,7 @@ PRIOR_VOTES = 0.2  # of the strength of all neighbours together
 Scores = NDArray[np.float32]
 
 
-def scores(
-    similarities: NDArray[np.floating[Any]], neighbours: NDArray[np.int64], labels: NDArray[np.int8]
-) -> Scores:
+def scores(similarities: NDArray[np.floating[Any]], neighbours: NDArray[np.int64], labels: NDArray[np.int8]) -> Scores:
     """(N, C) votes in 0..1, like probabilities; NaN where no neighbour has an answer on the tag.
 
     similarities, neighbours (N, K): cosines and places in `labels` of the nearest answered images; -1 for none, and for

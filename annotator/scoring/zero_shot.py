@@ -1,7 +1,7 @@
 """Zero-shot scores: pictures against the words for each tag, normalised per image and per tag.
 
-The normalisation is the one SPARC found worth more than anything built on top of it (arXiv 2502.16911, table 7: mean mAP
-of nine CLIP models on COCO 55.7 without, 65.9 with): z-scores over the tags of each image, then over the images of
+The normalisation is the one SPARC found worth more than what it built on top (table 7: the mean mAP of nine CLIP models
+on COCO is 55.7 without and 65.9 with it): z-scores over the tags of each image, then over the images of
 each tag.
 """
 
@@ -36,7 +36,9 @@ def tag_vectors(
     vectors = encode(prompts)
     assert vectors is not None, "a backbone without words was asked for them"
     sizes = [len(group) * len(templates) for group in names]
-    means = np.add.reduceat(vectors, np.cumsum([0, *sizes[:-1]]), axis=0) if prompts else np.empty((0, vectors.shape[1]))
+    means = (
+        np.add.reduceat(vectors, np.cumsum([0, *sizes[:-1]]), axis=0) if prompts else np.empty((0, vectors.shape[1]))
+    )
     return np.asarray(means / np.maximum(np.linalg.norm(means, axis=1, keepdims=True), 1e-12), np.float32)
 
 

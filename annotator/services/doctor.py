@@ -1,7 +1,6 @@
 """What works on this machine, and what to do about what does not."""
 
 import shutil
-
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -26,7 +25,9 @@ def check(folder: Path) -> list[Finding]:
 
 
 def backbone_table() -> list[dict[str, str]]:
-    return [{"name": name, "how to name it": family.syntax, "what": family.summary} for name, family in BACKBONES.items()]
+    return [
+        {"name": name, "how to name it": family.syntax, "what": family.summary} for name, family in BACKBONES.items()
+    ]
 
 
 def _torch() -> Finding:
@@ -85,5 +86,3 @@ def _disk(folder: Path) -> Finding:
     enough = free > LOW_DISK_BYTES
     remedy = "" if enough else "free some space, or put the workspace on another disk"
     return Finding("disk", enough, f"{free / 1e9:.1f} GB free at {existing}", remedy)
-
-

@@ -20,8 +20,8 @@ from sqlalchemy import func, select
 from annotator.arrays import ShardedArray, write_whole
 from annotator.backbones import Backbone, open_backbone
 from annotator.errors import PictureError
-from annotator.importers.pictures import open_oriented
 from annotator.importers.opening import read_bytes
+from annotator.importers.pictures import open_oriented
 from annotator.progress import Progress, silent
 from annotator.scoring import zero_shot
 from annotator.snapshot import SnapshotTag

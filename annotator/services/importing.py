@@ -44,9 +44,7 @@ class ImportReport:
     """Groups of at least two images that look nearly the same."""
 
 
-def import_pictures(
-    workspace: Workspace, paths: Sequence[str | Path], *, progress: Progress = silent
-) -> ImportReport:
+def import_pictures(workspace: Workspace, paths: Sequence[str | Path], *, progress: Progress = silent) -> ImportReport:
     """Import `paths` (folders, files, archives, lists, URLs) in place: nothing is copied but thumbnails.
 
     Rows are given in the order of the scan, whatever the order in which reading ends: the same folder makes the same
@@ -168,9 +166,10 @@ def _place(session: Session, found: Found | None, picture: Picture, row: int) ->
     file = session.scalar(select(ImageFile).where(ImageFile.uri == picture.uri))
     if file is None:
         session.add(ImageFile(uri=picture.uri, image_row=row, byte_size=size, mtime_ns=mtime))
-    elif file.image_row == row or session.scalar(
-        select(func.count(ImageFile.id)).where(ImageFile.image_row == file.image_row)
-    ) != 1:  # the last place of an image is never taken from it: its labels would name a picture nobody can find
+    elif (
+        file.image_row == row
+        or session.scalar(select(func.count(ImageFile.id)).where(ImageFile.image_row == file.image_row)) != 1
+    ):  # the last place of an image is never taken from it: its labels would name a picture nobody can find
         file.image_row, file.byte_size, file.mtime_ns = row, size, mtime
     else:
         file.byte_size, file.mtime_ns = size, mtime
@@ -204,5 +203,3 @@ def _group(workspace: Workspace) -> int:
             session.execute(update(Image), changed)
         sizes = select(func.count(Image.row)).group_by(Image.near_duplicate_group).having(func.count(Image.row) > 1)
         return session.scalar(select(func.count()).select_from(sizes.subquery())) or 0
-
-

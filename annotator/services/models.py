@@ -23,7 +23,9 @@ def in_use(workspace: Workspace) -> Model | None:
 def required(workspace: Workspace) -> Model:
     model = in_use(workspace)
     if model is None:
-        raise MissingError(f"no model was trained yet; answer some questions, then: annotator train -w {workspace.folder}")
+        raise MissingError(
+            f"no model was trained yet; answer some questions, then: annotator train -w {workspace.folder}"
+        )
     return model
 
 

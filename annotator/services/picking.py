@@ -58,7 +58,7 @@ def refill(workspace: Workspace, count: int | None = None, strategy: str | None 
 def _unanswered(snapshot: Snapshot, held: set[int]) -> NDArray[np.int64]:
     """Rows on which nobody answered, leaving out those in somebody's hands."""
     by_people = np.isin(snapshot.origins, (Origin.HUMAN, Origin.REVIEW, Origin.TRUTH))
-    free = ~by_people.any(axis=1)
+    free = np.asarray(~by_people.any(axis=1))
     free[list(held)] = False
     return np.flatnonzero(free)
 

@@ -5,8 +5,8 @@ from pathlib import Path
 
 from annotator.arrays import write_whole
 from annotator.errors import MissingError
-from annotator.importers.pictures import open_oriented
 from annotator.importers.opening import read_bytes
+from annotator.importers.pictures import open_oriented
 from annotator.workspace import THUMBNAIL_SIZES, Workspace
 from db.models import Image
 

@@ -64,8 +64,7 @@ def _shown(board: suggesting.Board | None, task: Task, order: list[int]) -> list
         ranked = [suggestion for suggestion in ranked if suggestion.tag_id == task.tag_id]
     known = {suggestion.tag_id for suggestion in ranked}
     shown = [
-        {"tag": item.tag_id, "score": round(item.score, 4), "origin": item.origin.value}
-        for item in ranked[:SHOWN_TAGS]
+        {"tag": item.tag_id, "score": round(item.score, 4), "origin": item.origin.value} for item in ranked[:SHOWN_TAGS]
     ]
     new = [tag for tag in order if tag not in known] if task.tag_id is None else []
     return shown + [{"tag": tag, "score": None, "origin": None} for tag in new[: SHOWN_TAGS - len(shown)]]

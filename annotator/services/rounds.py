@@ -59,7 +59,9 @@ def propose(
     model = models.required(workspace)
     snapshot = take(workspace)
     if model.tag_ids != [tag.id for tag in snapshot.tags]:
-        raise ConflictError(f"model {model.id} knows another vocabulary; train again: annotator train -w {workspace.folder}")
+        raise ConflictError(
+            f"model {model.id} knows another vocabulary; train again: annotator train -w {workspace.folder}"
+        )
     probabilities = np.asarray(models.predictions(workspace, model), np.float32)
     in_pool = np.arange(len(snapshot)) < len(probabilities)
     if leave_out is not None:
@@ -148,7 +150,9 @@ def roll_back(workspace: Workspace, number: int) -> dict[str, Any]:
         round_ = session.get(Round, number)
         if round_ is None or round_.status == RoundStatus.ROLLED_BACK:
             known = session.scalars(select(Round.number).where(Round.status != RoundStatus.ROLLED_BACK)).all()
-            raise MissingError(f"there is no round {number} to roll back; rounds: {', '.join(map(str, known)) or 'none'}")
+            raise MissingError(
+                f"there is no round {number} to roll back; rounds: {', '.join(map(str, known)) or 'none'}"
+            )
         taken_back = 0
         if round_.status == RoundStatus.SETTLED:
             array = np.load(workspace.round_file(number), mmap_mode="r", allow_pickle=False)
@@ -260,9 +264,7 @@ def _pool_rows(snapshot: Snapshot, round_: Round, size: int) -> NDArray[np.int64
     return pool
 
 
-def _settled_labels(
-    workspace: Workspace, round_: Round, snapshot: Snapshot, found: list[_Audit]
-) -> NDArray[np.int8]:
+def _settled_labels(workspace: Workspace, round_: Round, snapshot: Snapshot, found: list[_Audit]) -> NDArray[np.int8]:
     """(N, C) int8 of what the round settles; what people answered meanwhile is left to them."""
     members = np.load(_sets_file(workspace, round_.number), allow_pickle=False)
     settled = {(audit.set.tag_id, audit.set.side) for audit in found if audit.state.decision == Decision.SETTLE}
@@ -281,9 +283,7 @@ def _settled_labels(
 # Questions
 
 
-def _ask_whole(
-    session: Session, round_: Round, pool: NDArray[np.int64], open_: NDArray[np.bool_], count: int
-) -> None:
+def _ask_whole(session: Session, round_: Round, pool: NDArray[np.int64], open_: NDArray[np.bool_], count: int) -> None:
     """The first images of the round's order with an open tag: one answer serves the sets of all tags."""
     is_open = np.zeros(int(pool.max(initial=-1)) + 1, bool)
     is_open[pool] = open_.any(axis=1)
@@ -302,7 +302,9 @@ def _ask(session: Session, round_: Round, audit: _Audit) -> None:
     set_ = audit.set
     asked = set(
         session.scalars(
-            select(Task.image_row).where(Task.round_number == round_.number, Task.tag_id == set_.tag_id, Task.done_at.is_(None))
+            select(Task.image_row).where(
+                Task.round_number == round_.number, Task.tag_id == set_.tag_id, Task.done_at.is_(None)
+            )
         )
     )
     band = Band.ACCEPT if set_.side == ACCEPT else Band.REJECT
@@ -363,7 +365,9 @@ def _found(snapshot: Snapshot, before: list[RoundSet], tag_ids: list[int]) -> ND
     """(C,) positives that are sure: people's, and the proved part of what was accepted."""
     by_people = np.isin(snapshot.origins, (Origin.HUMAN, Origin.REVIEW, Origin.TRUTH))
     people = ((snapshot.labels == LabelState.POSITIVE) & by_people).sum(axis=0)
-    return np.array([count + _accepted_low(before, tag_id) for count, tag_id in zip(people, tag_ids, strict=True)], float)
+    return np.array(
+        [count + _accepted_low(before, tag_id) for count, tag_id in zip(people, tag_ids, strict=True)], float
+    )
 
 
 def _described(audit: _Audit, names: dict[int, str], targets: dict[str, Any]) -> dict[str, Any]:

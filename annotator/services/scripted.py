@@ -76,7 +76,8 @@ def answer_tag_from_truth(workspace: Workspace, truth: Truth, annotator: str, ta
 def _whole(truth: Truth, task: Task, seq: int) -> Answer:
     states = truth.labels[task.image_row]
     labels = tuple(
-        (task.image_row, tag_id, LabelState(state)) for tag_id, state in zip(truth.tag_ids, states.tolist(), strict=True)
+        (task.image_row, tag_id, LabelState(state))
+        for tag_id, state in zip(truth.tag_ids, states.tolist(), strict=True)
     )
     return Answer(seq, labels, (task.id,))
 

@@ -75,7 +75,9 @@ def _prepare(workspace: Workspace, plan: Plan, progress: Progress) -> Truth:
         vocabulary.add_names(session, names)
     report = import_pictures(workspace, [plan.images], progress=progress)
     if not report.added:
-        raise UsageError(f"{plan.images}: no picture could be imported; {'; '.join(report.refused[:3]) or 'it has none'}")
+        raise UsageError(
+            f"{plan.images}: no picture could be imported; {'; '.join(report.refused[:3]) or 'it has none'}"
+        )
     embedding.embed(workspace, plan.backbone, progress)
     truth = read_truth(workspace, plan.truth)
     splits = _splits(take(workspace), truth)

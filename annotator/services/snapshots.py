@@ -1,6 +1,7 @@
 """Snapshots of the store: the accepted labels at this moment, as arrays."""
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -109,11 +110,11 @@ class _Canvas:
             self.names.append(name)
         return self._places[name]
 
-    def paint(self, where: object, states: object, origin: Origin, decider: object, at: object) -> None:
-        self.labels[where] = states  # type: ignore[index]
-        self.origins[where] = origin  # type: ignore[index]
-        self.deciders[where] = decider  # type: ignore[index]
-        self.decided_at[where] = at  # type: ignore[index]
+    def paint(self, where: Any, states: Any, origin: Origin, decider: Any, at: Any) -> None:
+        self.labels[where] = states
+        self.origins[where] = origin
+        self.deciders[where] = decider
+        self.decided_at[where] = at
 
 
 def _paint_rounds(canvas: _Canvas, workspace: Workspace, session: Session, tags: list[Tag]) -> None:

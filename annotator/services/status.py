@@ -48,7 +48,9 @@ def status(workspace: Workspace) -> dict[str, Any]:
         **counts,
         "backbone": backbone,
         "embedded": len(stored) if stored else 0,
-        "model": None if model is None else {"id": model.id, "held_out_mAP": model.metrics.get("mAP"), "at": str(model.at)},
+        "model": None
+        if model is None
+        else {"id": model.id, "held_out_mAP": model.metrics.get("mAP"), "at": str(model.at)},
         "suggestions": {} if board is None else board.mean_average_precision,
     }
 
@@ -61,7 +63,7 @@ def vocabulary(workspace: Workspace) -> tuple[list[dict[str, Any]], list[list[in
             {"id": tag.id, "name": tag.name, "definition": tag.definition, "synonyms": tag.synonyms}
             for tag in live_tags(session)
         ]
-    ids = {tag["name"]: tag["id"] for tag in tags}
+    ids: dict[Any, Any] = {tag["name"]: tag["id"] for tag in tags}
     return tags, [[ids[name] for name in group if name in ids] for group in groups]
 
 

@@ -131,7 +131,12 @@ def _fused(
     quality = {origin.value: _quality(source[held], labels) for origin, source in sources.items()}
     if model is not None and SuggestionOrigin.MODEL in sources:
         quality["fused"] = _quality(scores[held], labels)
-    return scores, spoke, {name: value for name, value in quality.items() if np.isfinite(value)}, model.id if model else None
+    return (
+        scores,
+        spoke,
+        {name: value for name, value in quality.items() if np.isfinite(value)},
+        model.id if model else None,
+    )
 
 
 def _sources(
@@ -157,7 +162,9 @@ def _sources(
 def _neighbour_votes(workspace: Workspace, snapshot: Snapshot, vectors: NDArray[Any]) -> NDArray[np.float32] | None:
     """Votes of the nearest training answers; held-out answers stay out of it, or they could not measure it."""
     labels = snapshot.by_people()[: len(vectors)]
-    answered = np.flatnonzero((labels != LabelState.UNKNOWN).any(axis=1) & snapshot.in_split(Split.TRAIN)[: len(vectors)])
+    answered = np.flatnonzero(
+        (labels != LabelState.UNKNOWN).any(axis=1) & snapshot.in_split(Split.TRAIN)[: len(vectors)]
+    )
     if len(answered) < neighbours.FEWEST:
         return None
     index = build(np.asarray(vectors[answered]), device=resolve_device(workspace.settings.device))

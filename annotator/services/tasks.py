@@ -73,7 +73,13 @@ def add_verify_picks(session: Session, tag_id: int, rows: list[int], reason: str
     for position, row in enumerate(rows):
         if row not in asked and row not in answered:
             session.add(
-                Task(kind=TaskKind.PICK, image_row=row, tag_id=tag_id, position=Band.PICK.position(position), reason=reason)
+                Task(
+                    kind=TaskKind.PICK,
+                    image_row=row,
+                    tag_id=tag_id,
+                    position=Band.PICK.position(position),
+                    reason=reason,
+                )
             )
     session.flush()
 

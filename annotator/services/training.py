@@ -15,6 +15,7 @@ from annotator.errors import MissingError
 from annotator.learning import metrics
 from annotator.learning.calibration import Calibration, fit_calibration
 from annotator.learning.fit import fit_head
+from annotator.learning.heads import Head
 from annotator.progress import Progress, silent
 from annotator.services import models
 from annotator.services.embedding import current_backbone, text_vectors
@@ -71,7 +72,7 @@ def train(workspace: Workspace, progress: Progress = silent) -> TrainReport:
             )
         vectors = stored.read()
         progress(0, 3, "training")
-        head, fit_report = fit_head(
+        head, _ = fit_head(
             HEAD,
             vectors[data.train_rows],
             data.train_labels,
@@ -85,7 +86,7 @@ def train(workspace: Workspace, progress: Progress = silent) -> TrainReport:
         progress(2, 3, "predicting")
         probabilities = _predict(head, calibration, vectors)
         measured = _measured(probabilities[data.held_rows], data)
-        report = _keep(workspace, snapshot, data, backbone, (head, calibration, fit_report), probabilities, measured)
+        report = _keep(workspace, snapshot, data, backbone, (head, calibration), probabilities, measured)
         progress(3, 3, "trained")
         return report
 
@@ -118,7 +119,7 @@ def is_due(workspace: Workspace) -> bool:
     return answered - before >= max(project.retrain_images, project.retrain_share * before)
 
 
-def _predict(head: Any, calibration: Calibration, vectors: NDArray[np.generic]) -> NDArray[np.float32]:
+def _predict(head: Head, calibration: Calibration, vectors: NDArray[np.generic]) -> NDArray[np.float32]:
     """(N, C) calibrated probabilities."""
     parts = [
         calibration.apply(head.logits(vectors[start : start + CHUNK])).astype(np.float32)
@@ -153,12 +154,12 @@ def _keep(
     snapshot: Snapshot,
     data: TrainingSet,
     backbone: str,
-    fitted: tuple[Any, Calibration, Any],
+    fitted: tuple[Head, Calibration],
     probabilities: NDArray[np.float32],
     measured: dict[str, Any],
 ) -> TrainReport:
     """Store the model; the files first, so that a row in the store always has them."""
-    head, calibration, fit_report = fitted
+    head, calibration = fitted
     previous = models.in_use(workspace)
     good, verdict = _verdict(workspace, snapshot, data, previous, measured)
     human = np.isin(snapshot.origins, (Origin.HUMAN, Origin.REVIEW, Origin.TRUTH))
@@ -197,5 +198,3 @@ def _verdict(
     if before is not None and now < before - TOLERANCE:
         return False, f"worse than model {previous.id} on the same held-out answers: mAP {now:.3f}, before {before:.3f}"
     return True, f"on the same held-out answers: mAP {now:.3f}, model {previous.id} had {before or 0:.3f}"
-
-

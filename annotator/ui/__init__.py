@@ -1,15 +1,17 @@
 """The browser part. Every page begins with `open_page`, which draws the frame and says who is there."""
 
 from dataclasses import dataclass
+from pathlib import Path
 
 import streamlit as st
 
 from annotator.errors import AnnotatorError
 from annotator.workspace import Workspace, current
 
+ICON = Path(__file__).parent / "icon.png"  # an emoji would be fetched from somebody else's server
 STYLE = """
 <style>
-.stMainBlockContainer { padding-top: 3.2rem; padding-bottom: 2rem; }
+.stMainBlockContainer { padding-top: 4.4rem; padding-bottom: 2rem; }
 </style>
 """
 
@@ -25,7 +27,12 @@ class Visit:
 def open_page(title: str, *, wide: bool = True, heading: bool = True) -> Visit:
     """Begin a page: its title, its width, the workspace and the person; ends the page where there is no workspace."""
     # Asked here a second time: Streamlit may run a page file on its own, without the script that made the frame.
-    st.set_page_config(page_title=f"{title} · Annotator", page_icon="🏷️", layout="wide" if wide else "centered")
+    st.set_page_config(
+        page_title=f"{title} · Annotator",
+        page_icon=str(ICON),
+        layout="wide" if wide else "centered",
+        initial_sidebar_state="collapsed",
+    )
     st.html(STYLE)
     if heading:
         st.title(title)

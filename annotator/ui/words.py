@@ -14,6 +14,8 @@ WORDS: dict[str, Any] = {
     "keys": "Keys",
     "verify": "Verify one tag",
     "page": "Pictures of this page",
+    "markAbsent": "Mark the pictures that do not show: {tag}",
+    "markPresent": "Mark the pictures that show: {tag}",
     "submit": "Submit page",
     "gridHint": "Click or Space marks an exception, Shift marks a range, ? cannot tell, arrows move, Enter submits.",
     "saved": "saved",

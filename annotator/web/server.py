@@ -57,7 +57,9 @@ def serve(folder: Path, port: int) -> None:
     if not _is_free(port):
         raise UsageError(f"port {port} is taken; choose another one: annotator ui --port {port + 1}")
     sys.stderr.write(f"Annotator is on http://127.0.0.1:{port} (Ctrl+C ends it)\n")
-    uvicorn.run("streamlit_app:app", host="127.0.0.1", port=port, log_level="warning", ws_ping_interval=20)
+    uvicorn.run(
+        "streamlit_app:app", host="127.0.0.1", port=port, log_level="warning", access_log=False, log_config=None
+    )
 
 
 def stop_condition(workspace: Workspace, parent: int | None, *, nice: bool, once: bool) -> Callable[[], bool]:

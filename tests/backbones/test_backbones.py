@@ -155,7 +155,9 @@ def test_missing_weights_name_the_command_that_fetches_them(monkeypatch: pytest.
         ({"layout": "CHWN"}, "field 'layout'"),
     ],
 )
-def test_a_wrong_json_names_file_field_and_value(real_data: Path, tmp_path: Path, change: dict[str, Any], says: str) -> None:
+def test_a_wrong_json_names_file_field_and_value(
+    real_data: Path, tmp_path: Path, change: dict[str, Any], says: str
+) -> None:
     described = json.loads((real_data / "models" / "mobilenet_v2_imagenet.json").read_text())
     shutil.copy(real_data / "models" / described["file"], tmp_path)
     (tmp_path / "m.json").write_text(json.dumps(described | change))

@@ -14,6 +14,7 @@ from annotator.learning import metrics
 from annotator.learning.metrics import Figures, Labels, Scores
 
 Table = tuple[Scores, Labels]
+Metric = Callable[[Scores, Labels], float | Figures]
 
 
 def table(seed: int, images: int = 40, tags: int = 7, levels: int = 12) -> Table:
@@ -128,7 +129,7 @@ def test_equal_probabilities_share_a_bin() -> None:
     np.testing.assert_array_equal(metrics.equal_mass_bins(p, labels, 3).answers, [[6, 0, 0]])
 
 
-ALL: dict[str, Callable[[Scores, Labels], float | Figures]] = {
+ALL: dict[str, Metric] = {
     "average_precision": metrics.average_precision,
     "mean_average_precision": metrics.mean_average_precision,
     "precision": lambda s, y: metrics.precision_recall(s, y).precision,
@@ -148,7 +149,7 @@ every_metric = pytest.mark.parametrize("metric", ALL.values(), ids=ALL)
 @every_metric
 @settings(max_examples=20)
 @given(st.integers(0, 10**6))
-def test_scores_of_unknown_entries_do_not_matter(metric: Callable[[Scores, Labels], object], seed: int) -> None:
+def test_scores_of_unknown_entries_do_not_matter(metric: Metric, seed: int) -> None:
     scores, labels = table(seed, images=12)
     other = scores.copy()
     other[labels == -1] = np.random.default_rng(seed).choice([np.nan, np.inf, -np.inf, 0.5], (labels == -1).sum())
@@ -158,7 +159,7 @@ def test_scores_of_unknown_entries_do_not_matter(metric: Callable[[Scores, Label
 @every_metric
 @settings(max_examples=20)
 @given(st.integers(0, 10**6))
-def test_the_order_of_images_does_not_matter(metric: Callable[[Scores, Labels], object], seed: int) -> None:
+def test_the_order_of_images_does_not_matter(metric: Metric, seed: int) -> None:
     scores, labels = table(seed, images=12)
     order = np.random.default_rng(seed).permutation(12)
     np.testing.assert_allclose(metric(scores[order], labels[order]), metric(scores, labels), rtol=1e-6)
@@ -166,15 +167,13 @@ def test_the_order_of_images_does_not_matter(metric: Callable[[Scores, Labels], 
 
 @every_metric
 @pytest.mark.parametrize("shape", [(0, 3), (4, 0), (4, 3)])
-def test_without_answers_a_figure_is_nan_and_a_threshold_infinite(
-    metric: Callable[[Scores, Labels], float | Figures], shape: tuple[int, int]
-) -> None:
+def test_without_answers_a_figure_is_nan_and_a_threshold_infinite(metric: Metric, shape: tuple[int, int]) -> None:
     found = np.atleast_1d(metric(np.zeros(shape, np.float32), np.full(shape, -1, np.int8)))
     assert (np.isnan(found) | np.isposinf(found)).all()
 
 
 @every_metric
-def test_a_score_that_is_no_number_or_a_wrong_shape_is_refused(metric: Callable[[Scores, Labels], object]) -> None:
+def test_a_score_that_is_no_number_or_a_wrong_shape_is_refused(metric: Metric) -> None:
     scores, labels = table(0)
     with pytest.raises(UsageError, match="shape"):
         metric(scores[:-1], labels)

@@ -146,7 +146,9 @@ def test_a_wrong_tag_name_brings_the_near_one(stocked: Workspace) -> None:
 
 def test_a_file_of_labels_is_written_except_its_bad_lines(stocked: Workspace, tmp_path: Path) -> None:
     file = tmp_path / "labels.csv"
-    file.write_text("image,tag,state\n0,boat,positive\n1,plane,positive\n77,boat,positive\n2,car,perhaps\n3,tree,unknown\n")
+    file.write_text(
+        "image,tag,state\n0,boat,positive\n1,plane,positive\n77,boat,positive\n2,car,perhaps\n3,tree,unknown\n"
+    )
     report = labelling.label_from_file(stocked, file, "cli")
     assert (report.written, len(report.refused)) == (2, 3)
     assert all(f"line {line}" in refused for line, refused in zip((3, 4, 5), report.refused, strict=True))

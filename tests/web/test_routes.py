@@ -70,7 +70,9 @@ def test_every_size_is_served(client: TestClient, size: str) -> None:
     assert client.get(f"/api/pictures/{size}/3").content.startswith(b"\xff\xd8")
 
 
-@pytest.mark.parametrize("path", ["/api/pictures/320/9999", "/api/pictures/9/0", "/api/ui/..%2f__init__.py", "/api/ui/words.py"])
+@pytest.mark.parametrize(
+    "path", ["/api/pictures/320/9999", "/api/pictures/9/0", "/api/ui/..%2f__init__.py", "/api/ui/words.py"]
+)
 def test_what_is_not_there_is_not_found(client: TestClient, path: str) -> None:
     assert client.get(path).status_code == 404
 
@@ -102,7 +104,9 @@ def test_a_malformed_answer_does_not_hold_up_the_next(client: TestClient, served
     assert receipt["acked"] == 2 and len(receipt["problems"]) == 1
 
 
-@pytest.mark.parametrize("content", [b"", b"[]", b"{", b'{"client": "", "answers": []}', b'{"client": "c", "answers": 3}'])
+@pytest.mark.parametrize(
+    "content", [b"", b"[]", b"{", b'{"client": "", "answers": []}', b'{"client": "c", "answers": 3}']
+)
 def test_a_request_that_cannot_be_read_says_why(client: TestClient, content: bytes) -> None:
     response = client.post("/api/answers", content=content, headers={"content-type": "application/json"})
     assert response.status_code == 400

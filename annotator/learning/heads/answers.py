@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 BIAS_ANSWERS = 1.0  # imaginary answers at the mean image
-ENTRIES = 2**24  # logits solved together: 64 MB for each of about ten such arrays
+ENTRIES = 2**25  # numbers of one kind held for the tags solved together: 128 MB, about ten times
 
 
 @dataclass(frozen=True)
@@ -32,8 +32,9 @@ class Answers:
     prevalence: float  # share of positives in all answers, at most 1/2
 
     def blocks(self) -> list[slice]:
-        """Tags that are solved together."""
-        size = max(1, ENTRIES // len(self.features))
+        """Tags that are solved together: as many as memory bears with their logits and remembered steps."""
+        images, width = self.features.shape
+        size = max(1, ENTRIES // (images + 2 * width))
         return [slice(start, start + size) for start in range(0, self.labels.shape[1], size)]
 
     def block(self, tags: slice) -> tuple["Tensor", "Tensor"]:

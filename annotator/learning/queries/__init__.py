@@ -1,10 +1,18 @@
-from annotator.learning.queries.base import Picks, Pool, Strategy, apart, candidates_of, top_k
+"""Query strategies: which images to ask about next. One strategy, one file; QUERIES lists them."""
 
+from annotator.learning.queries.base import Picks, Pool, Strategy, top_k
+from annotator.learning.queries.diversity import diversity
+from annotator.learning.queries.margin import margin
+from annotator.learning.queries.mixed import mixed
+from annotator.learning.queries.random import at_random
+from annotator.learning.queries.rare_margin import rare_margin
 
-def random(pool: Pool, k: int, rng) -> Picks:
-    rows = candidates_of(pool, k)
-    chosen = apart(rng.permutation(rows), pool.duplicates, k)
-    return Picks(chosen, ["drawn at random"] * len(chosen))
+__all__ = ["QUERIES", "Picks", "Pool", "Strategy", "top_k"]
 
-
-QUERIES = {"random": random, "mixed": random}
+QUERIES: dict[str, Strategy] = {
+    "mixed": mixed,
+    "random": at_random,
+    "diversity": diversity,
+    "rare_margin": rare_margin,
+    "margin": margin,
+}

@@ -83,8 +83,13 @@ def candidates_of(pool: Pool, k: int) -> IntArray:
     images, tags = pool.labels.shape
     if rows[0] < 0 or rows[-1] >= images:
         raise UsageError(f"candidates from {rows[0]} to {rows[-1]} do not fit a pool of {images} images")
-    for name, length in (("embeddings", images), ("probabilities", images), ("variance", images), ("duplicates", images),
-                         ("positives", tags)):
+    for name, length in (
+        ("embeddings", images),
+        ("probabilities", images),
+        ("variance", images),
+        ("duplicates", images),
+        ("positives", tags),
+    ):
         array = getattr(pool, name)
         if array is not None and len(array) != length:
             raise UsageError(f"{name} has {len(array)} rows, the labels ask for {length}")

@@ -5,7 +5,11 @@ from numpy.typing import NDArray
 
 from annotator.learning.queries.base import Floats, IntArray, Picks, Pool, apart, candidates_of, top_k
 
-CONSIDERED = 20_000  # candidates looked at for one batch: 20,000 x 4,000 distances in 512 dimensions take about a second
+Distances = NDArray[np.float64]
+
+CONSIDERED = (
+    20_000  # candidates looked at for one batch: 20,000 x 4,000 distances in 512 dimensions take about a second
+)
 COMPARED = 4_000  # answered images they are compared with
 CHUNK = 4_096
 
@@ -37,32 +41,50 @@ def thin_out(rows: IntArray, scores: Floats, most: int, rng: np.random.Generator
     return np.sort(rows[top_k(scores + rng.gumbel(size=len(rows)), most, rng)])
 
 
-def nearest(vectors: Floats, references: Floats) -> NDArray[np.float64]:
-    """(M,) squared distance of each of the `vectors` (M, D) to the nearest reference (R, D); inf where there is none."""
+def nearest(vectors: Floats, references: Floats) -> Distances:
+    """(M,) squared distance of each of `vectors` (M, D) to the nearest of `references` (R, D); inf where R is 0."""
     best = np.full(len(vectors), np.inf)
-    if len(references):
-        for start in range(0, len(vectors), CHUNK):
-            part = slice(start, start + CHUNK)
-            best[part] = _squared_distances(vectors[part], references).min(axis=1)
+    if len(references) == 0:
+        return best
+    squares = (references * references).sum(axis=1)
+    for start in range(0, len(vectors), CHUNK):
+        part = vectors[start : start + CHUNK]
+        distances = (part * part).sum(axis=1)[:, None] + squares - 2 * part @ references.T
+        best[start : start + CHUNK] = np.maximum(distances.min(axis=1), 0)
     return best
 
 
 def spread(
     rows: IntArray,
     vectors: Floats,
-    near: NDArray[np.float64],
+    near: Distances,
     k: int,
     groups: IntArray | None,
     rng: np.random.Generator,
 ) -> IntArray:
     """(min(k, M),) of the `rows` (M,), far apart from each other and from what `near` (M,) was measured to.
 
-    `vectors` (M, D) place the rows; `groups` (N,): an image whose near-duplicate was picked comes last.
+    `vectors` (M, D) place the rows. An image whose near-duplicate (`groups` (N,)) was picked comes after all others.
     """
-    near = near.copy()
-    if np.isinf(near).all():
-        near[:] = 1.0  # nothing to be far from: the first pick is any
-    first = True
-    own = None if groups is None else groups[rows]
-    free, picked = np.ones(len(rows), bool), []
-    ...
+    known = bool(np.isfinite(near).all())
+    near = near if known else np.ones(len(rows))
+    picked: list[int] = []
+    fresh, left = np.ones(len(rows), bool), np.ones(len(rows), bool)
+    lengths = (vectors * vectors).sum(axis=1)
+    for _ in range(min(k, len(rows))):
+        place = _draw((near * fresh * left, np.asarray(1.0 * (fresh & left)), np.asarray(1.0 * left)), rng)
+        distance = np.maximum(lengths + lengths[place] - 2 * vectors @ vectors[place], 0).astype(np.float64)
+        near = np.minimum(near, distance) if picked or known else distance
+        picked.append(place)
+        left[place] = False
+        if groups is not None:
+            fresh &= groups[rows] != groups[rows[place]]
+    return rows[picked]
+
+
+def _draw(choices: tuple[Distances, ...], rng: np.random.Generator) -> int:
+    """A place drawn in proportion to the first of the (M,) weights that are not all zero."""
+    weights = next(weights for weights in choices if weights.any())
+    edges = np.cumsum(weights)
+    below = np.nextafter(edges[-1], 0)  # a product rounded up to the last edge would lie beyond every place
+    return int(np.searchsorted(edges, min(rng.random() * edges[-1], below), side="right"))

@@ -54,8 +54,10 @@ def largest_sum(values: Floats, count: int) -> Floats:
 
 
 def why_unsure(pool: Pool, row: int) -> str:
-    """"unsure about boat (0.48), harbour (0.55)": the two most doubtful tags of an image."""
+    """ "unsure about boat (0.48), harbour (0.55)": the two most doubtful tags of an image."""
     assert pool.probabilities is not None
     doubt = hesitation(pool, np.array([row]))[0]
-    named = [f"{pool.name(tag)} ({float(pool.probabilities[row, tag]):.2f})" for tag in np.argsort(-doubt, kind="stable")[:2]]
+    named = [
+        f"{pool.name(tag)} ({float(pool.probabilities[row, tag]):.2f})" for tag in np.argsort(-doubt, kind="stable")[:2]
+    ]
     return f"unsure about {', '.join(named)}"

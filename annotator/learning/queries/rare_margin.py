@@ -8,7 +8,7 @@ from annotator.learning.queries.margin import CHUNK, TAGS, averaged, hesitation,
 
 
 def rare_margin(pool: Pool, k: int, rng: np.random.Generator) -> Picks:
-    """The images with the highest sum over tags of w_t (margin term + p_t), w_t = 1 / (1 + positives of the tag so far).
+    """The images with the highest sum over tags t of w_t (margin term + p_t), w_t = 1 / (1 + positives of t so far).
 
     The margin term is 1 - 2 |p - 1/2|, of the five tags for which it weighs most. Aims at rare tags and finds their
     positives, but as a plain ranking it still fills a batch with one kind of image and LOSES to random choice (figures
@@ -26,7 +26,7 @@ def rare_margin(pool: Pool, k: int, rng: np.random.Generator) -> Picks:
 
 
 def why_rare(pool: Pool, row: int, weights: Floats) -> str:
-    """"may show boat (0.48), seen 3 times so far": the tag that made an image wanted, (C,) `weights` per tag."""
+    """ "may show boat (0.48), seen 3 times so far": the tag that made an image wanted, (C,) `weights` per tag."""
     assert pool.probabilities is not None
     tag = int(np.argmax(pool.probabilities[row] * weights))
     seen = int(pool.found[tag])

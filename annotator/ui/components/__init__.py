@@ -15,7 +15,7 @@ export default function (component) {
   const root = component.parentElement.querySelector(".mount");
   const work = root.annotator ??= { made: null };
   work.data = component.data;
-  work.made ??= import(component.data.script).then((module) => (work.component = module.mount(root, work.data)));
+  work.made ??= import(location.origin + component.data.script).then((module) => (work.component = module.mount(root, work.data)));
   if (work.component) work.component.update(work.data);
   return () => work.made.then((made) => made.unmount());
 }
@@ -28,11 +28,9 @@ def labeler(workspace: Workspace, person: str, tags: list[dict[str, Any]], exact
     _mount("labeler", "labeler", {**_common(workspace, person), "tags": tags, "exactlyOne": exactly_one})
 
 
-def grid(
-    workspace: Workspace, person: str, tag: dict[str, Any], question: str, size: int, *, default_yes: bool
-) -> None:
-    """Tag first: a page of pictures of one tag."""
-    data = {**_common(workspace, person), "tag": tag, "question": question, "size": size, "defaultYes": default_yes}
+def grid(workspace: Workspace, person: str, tag: dict[str, Any], size: int, unmarked: str) -> None:
+    """Tag first: a page of pictures of one tag. `unmarked`: "present", "absent", or "proposed" for what the page is."""
+    data = {**_common(workspace, person), "tag": tag, "size": size, "unmarked": unmarked}
     _mount("grid", "grid", data)
 
 

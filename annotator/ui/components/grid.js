@@ -17,7 +17,7 @@ class Grid {
     this.next = [];
     this.done = [];
     this.count = 0;
-    this.defaultState = data.defaultYes ? PRESENT : ABSENT;
+    this.defaultState = PRESENT;
     root.innerHTML = this.frame();
     this.part = (name) => root.querySelector(`[data-part="${name}"]`);
     root.addEventListener("keydown", (event) => this.key(event));
@@ -33,10 +33,10 @@ class Grid {
 
   update(data) {
     const changed = data.tag.id !== this.data.tag.id || data.size !== this.data.size;
-    if (data.defaultYes !== this.data.defaultYes) this.setDefault(data.defaultYes ? PRESENT : ABSENT);
     const again = data.token !== this.data.token && this.sender.state === "signed out";
+    const other = data.unmarked !== this.data.unmarked;
     this.data = data;
-    if (changed) this.part("question").textContent = data.question;
+    if (other && !changed) this.show();
     if (changed || again) {
       this.next = [];
       this.start(data.token);
@@ -75,7 +75,7 @@ class Grid {
   async fetchPage(size) {
     try {
       const questions = await claim(this.data.tag.id, size);
-      return questions.map((question) => ({ ...question, state: this.defaultState, picture: thumbnail(question.image) }));
+      return questions.map((question) => ({ ...question, state: null, picture: thumbnail(question.image) }));
     } catch (error) {
       this.problem(error.message);
       return [];
@@ -90,8 +90,18 @@ class Grid {
     this.next = found.filter((cell) => !held.has(cell.task));
   }
 
+  // Unmarked pictures mean what the page was proposed as, unless the person chose otherwise.
+  takeDefault() {
+    const proposed = this.page[0]?.expected === "absent" ? ABSENT : PRESENT;
+    const chosen = { present: PRESENT, absent: ABSENT }[this.data.unmarked] ?? proposed;
+    for (const cell of this.page) if (cell.state === null || cell.state === this.defaultState) cell.state = chosen;
+    this.defaultState = chosen;
+    const words = chosen === PRESENT ? this.words.markAbsent : this.words.markPresent;
+    this.part("question").textContent = words.replace("{tag}", this.data.tag.name);
+  }
+
   show() {
-    this.part("question").textContent = this.data.question;
+    this.takeDefault();
     const empty = this.part("empty");
     empty.hidden = this.page.length > 0;
     empty.textContent = this.words.nothingLeft;
@@ -125,12 +135,6 @@ class Grid {
     cell.button.querySelector(".mark").textContent = exception ? { [PRESENT]: "✓", [ABSENT]: "✗", [UNKNOWN]: "?" }[cell.state] : "";
   }
 
-  setDefault(state) {
-    for (const cell of this.page) if (cell.state === this.defaultState) cell.state = state;
-    this.defaultState = state;
-    this.page.forEach((cell) => this.draw(cell));
-  }
-
   mark(place, state) {
     const cell = this.page[place];
     if (!cell) return;
@@ -155,7 +159,7 @@ class Grid {
       tasks: seen.map((cell) => cell.task),
       seconds: Math.round(performance.now() - this.began) / 1000,
     });
-    this.done.push({ seq, cells: seen });
+    this.done.push({ seq, cells: seen, defaultState: this.defaultState });
     this.count += seen.length;
     this.page = [...this.page.filter((cell) => !cell.picture.naturalWidth), ...this.next].slice(0, this.data.size);
     this.next = [];
@@ -169,8 +173,9 @@ class Grid {
     if (!last) return;
     this.sender.push({ undo: last.seq, labels: [], tasks: [] });
     this.count -= last.cells.length;
-    this.next = [...this.page, ...this.next];
+    this.next = [...this.page.map((cell) => ({ ...cell, state: null })), ...this.next];
     this.page = last.cells;
+    this.defaultState = last.defaultState;
     this.show();
   }
 

@@ -1,0 +1,47 @@
+"""The default: spread over the collection first, then over what the model predicts, rare tags counting most."""
+
+import numpy as np
+
+from annotator.learning.queries.base import Floats, Picks, Pool, candidates_of
+from annotator.learning.queries.diversity import COMPARED, CONSIDERED, diversity, nearest, spread, thin_out
+from annotator.learning.queries.rare_margin import why_rare
+
+FEW = 200  # answered images; with fewer, what the model predicts is a worse guide than the embeddings
+FEW_SHARE = 0.1  # of the collection: a small one leaves this stage sooner
+CHUNK = 65_536
+_LEAST = 1e-12
+
+
+def mixed(pool: Pool, k: int, rng: np.random.Generator) -> Picks:
+    """While there are few answers, `diversity`. Then the same k-means++ draws in the space of predictions.
+
+    There an image lies at p_t / sqrt(1 + positives of t so far) for each tag t, and is drawn with probability
+    proportional to its squared distance to the nearest answered or already picked one: images that promise tags seen
+    rarely, in combinations the answers do not cover, and no batch of one kind. Of larger pools, candidates are
+    considered with chances proportional to the squared length of that vector. Without probabilities: `diversity`.
+    """
+    rows = candidates_of(pool, k)
+    if pool.probabilities is None or len(pool.answered) < min(FEW, FEW_SHARE * len(pool.labels)):
+        return diversity(pool, k, rng)
+    weights = 1 / np.sqrt(1 + pool.found)
+    considered, most = rows, max(CONSIDERED, k)
+    if len(rows) > most:
+        considered = thin_out(rows, np.log(_squared_lengths(pool, rows, weights) + _LEAST), most, rng)
+    references = thin_out(pool.answered, np.zeros(len(pool.answered)), COMPARED, rng)
+    vectors = _placed(pool, considered, weights)
+    near = nearest(vectors, _placed(pool, references, weights))
+    picked = spread(considered, vectors, near, k, pool.duplicates, rng)
+    return Picks(picked, [why_rare(pool, row, weights) for row in picked])
+
+
+def _placed(pool: Pool, rows: np.ndarray, weights: Floats) -> Floats:
+    """(n, C) float32 places of some rows in the space of predictions."""
+    assert pool.probabilities is not None
+    return np.asarray(pool.probabilities[rows] * weights, np.float32)
+
+
+def _squared_lengths(pool: Pool, rows: np.ndarray, weights: Floats) -> Floats:
+    lengths = [
+        (_placed(pool, rows[start : start + CHUNK], weights) ** 2).sum(axis=1) for start in range(0, len(rows), CHUNK)
+    ]
+    return np.concatenate(lengths)
