@@ -37,9 +37,7 @@ def main() -> None:
         folder = Path(place) / "pictures"
         folder.mkdir()
         for file in files:
-            os.link(file, folder / file.name) if os.stat(file).st_dev == os.stat(folder).st_dev else shutil.copy(
-                file, folder
-            )
+            shutil.copy(file, folder)
         with Workspace.create(Path(place) / "workspace") as workspace:
             seconds = []
             for _ in range(2):

@@ -84,7 +84,11 @@ def learning_curve(visit: Visit) -> None:
         st.caption("The learning curve appears with the first training.")
         return
     chart = alt.Chart(pd.DataFrame(history)).encode(
-        x=alt.X("answered images:Q"),
+        x=alt.X(
+            "answered images:Q",
+            scale=alt.Scale(domainMin=0, nice=True),
+            axis=alt.Axis(format=",d", tickMinStep=1),
+        ),
         y=alt.Y("held-out mAP:Q", scale=alt.Scale(domain=[0, 1])),
         tooltip=["model", "answered images", "held-out mAP"],
     )

@@ -1,72 +1,141 @@
-"""Zero-shot scores: pictures against the words for each tag, normalised per image and per tag.
+"""Zero-shot scores: cosine of an image's vector with the vectors of a tag's prompts (CLIP, arXiv 2103.00020).
 
-The normalisation is the one SPARC found worth more than what it built on top (table 7: the mean mAP of nine CLIP models
-on COCO is 55.7 without and 65.9 with it): z-scores over the tags of each image, then over the images of
-each tag.
+Normalised before use: some images are near every text and some texts near every image, which says nothing about
+either. SPARC (arXiv 2502.16911, Table 7) z-scores per image over tags, then per tag over images. With few tags that
+fails, since one or two present tags are then most of an image's mean and spread; `Normaliser` shrinks both towards
+what the pool of images shows. mAP raw, z-scored, shrunk: VOC12 train, CLIP RN50x64, 20 tags 0.859, 0.862, 0.866, of
+them 4 at random 0.856, 0.570, 0.856.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-TEMPLATES = ("a {}", "a photo of a {}", "a picture with a {} in it")
-LEAST_DEVIATION = 1e-6
+from annotator.errors import UsageError
+from annotator.scoring.base import Float, ScoringInput, Vectors, chunks
 
-Scores = NDArray[np.float32]
+PROMPT_TEMPLATES = (
+    "a {}",
+    "a photo of a {}",
+    "an image of a {}",
+    "a good photo of a {}",
+    "there is a {} in the picture",
+)
+PSEUDO_TAGS = 20  # weight of the pool in an image's spread; 10 to 50 give the same mAP within 0.005
+
+Encode = Callable[[Sequence[str]], NDArray[np.float32]]
+"""Texts to (n, D) vectors."""
 
 
-class Named(Protocol):
-    @property
-    def name(self) -> str: ...
-    @property
-    def synonyms(self) -> tuple[str, ...]: ...
+def prompt_ensemble(
+    encode: Encode,
+    tags: Sequence[str],
+    templates: Sequence[str] = PROMPT_TEMPLATES,
+    synonyms: Mapping[str, Sequence[str]] | None = None,
+) -> Float:
+    """(C, D) unit vectors: of each tag the mean of the unit vectors of its names in all templates, as in CLIP.
+
+    Each template holds the place of the name as {}; `synonyms` maps a tag to its other names.
+    Raises UsageError for a template without {}.
+    """
+    wrong = [template for template in templates if "{}" not in template]
+    if wrong or not templates:
+        raise UsageError(f"prompt template {wrong[0] if wrong else ''!r} has no place for a tag; write it as {{}}")
+    names = [(tag, *(synonyms or {}).get(tag, ())) for tag in tags]
+    # replace, not format: a tag may hold braces of its own
+    texts = [template.replace("{}", name) for own in names for name in own for template in templates]
+    if not texts:
+        return np.empty((0, 0), np.float32)
+    vectors = _unit(np.asarray(encode(texts), np.float32))
+    counts = np.array([len(own) * len(templates) for own in names])
+    return _unit(np.add.reduceat(vectors, np.concatenate([[0], np.cumsum(counts)[:-1]]), axis=0))
 
 
-def tag_vectors(
-    encode: Callable[[Sequence[str]], NDArray[np.float32] | None],
-    tags: Sequence[Named],
-    templates: Sequence[str] = TEMPLATES,
-) -> Scores:
-    """(C, D) unit vectors: the mean over templates of each tag's name and synonyms, in one call of `encode`."""
-    names = [(tag.name, *tag.synonyms) for tag in tags]
-    prompts = [template.format(name) for group in names for name in group for template in templates]
-    vectors = encode(prompts)
-    assert vectors is not None, "a backbone without words was asked for them"
-    sizes = [len(group) * len(templates) for group in names]
-    means = (
-        np.add.reduceat(vectors, np.cumsum([0, *sizes[:-1]]), axis=0) if prompts else np.empty((0, vectors.shape[1]))
-    )
-    return np.asarray(means / np.maximum(np.linalg.norm(means, axis=1, keepdims=True), 1e-12), np.float32)
+def scores(images: Vectors, texts: Vectors) -> Float:
+    """Cosines (N, C) of unit vectors (N, D) and (C, D)."""
+    wide = np.asarray(texts, np.float32)
+    found = np.empty((len(images), len(wide)), np.float32)
+    for part in chunks(len(images), max(images.shape[1], len(wide))):
+        np.matmul(np.asarray(images[part], np.float32), wide.T, out=found[part])
+    return found
 
 
 @dataclass(frozen=True)
 class Normaliser:
-    """z-scores per image over tags, then per tag over images, with the statistics of the pool it was fitted on."""
+    """Statistics of a pool of images that make scores of any image comparable, between images and between tags.
 
-    mean: Scores  # (C,)
-    deviation: Scores  # (C,)
+    For an image: subtract each tag's mean; subtract `image_share` of the image's own mean over tags; divide by the
+    image's own spread over tags, shrunk towards the pool's; divide by the tag's spread in the pool. `image_share` is
+    that of the best linear predictor of the images' offsets (one-way random effects): C v / (C v + e) for the variance
+    v of the offsets and e within images. It nears 1 with many tags or large offsets, which then cancel.
+    """
+
+    tag_means: NDArray[np.float64]  # (C,)
+    tag_spreads: NDArray[np.float64]  # (C,) of what is left after the steps before
+    image_share: float  # 0..1
+    within: float  # variance within images
 
     @classmethod
-    def fit(cls, cosines: NDArray[np.floating[Any]]) -> "Normaliser":
-        """`cosines` (N, C) of the pool."""
-        within = _within_image(cosines)
-        return cls(within.mean(axis=0), np.maximum(within.std(axis=0), LEAST_DEVIATION))
+    def fit(cls, scores: Vectors) -> "Normaliser":
+        """From the (N, C) scores of a pool."""
+        count, tags = scores.shape
+        parts = list(chunks(count, tags))
+        total = np.zeros(tags)
+        for part in parts:
+            total += np.asarray(scores[part], np.float64).sum(axis=0)
+        means = total / max(count, 1)
+        offsets, inside = 0.0, 0.0
+        for part in parts:
+            away = np.asarray(scores[part], np.float64) - means
+            own = away.mean(axis=1)
+            offsets += float((own**2).sum())
+            inside += float(((away - own[:, None]) ** 2).sum())
+        within = inside / max(count * (tags - 1), 1)
+        between = max(offsets / max(count, 1) - within / max(tags, 1), 0.0)
+        share = tags * between / (tags * between + within) if within > 0 and between > 0 else 0.0
+        first = cls(means, np.ones(tags), share, within)
+        squares = np.zeros(tags)
+        for part in parts:
+            squares += (first._images_levelled(scores[part]) ** 2).sum(axis=0)
+        return cls(means, np.sqrt(squares / max(count, 1)), share, within)
 
-    def apply(self, cosines: NDArray[np.floating[Any]]) -> Scores:
-        return np.asarray((_within_image(cosines) - self.mean) / self.deviation, np.float32)
+    def apply(self, scores: Vectors) -> Float:
+        """(N, C) scores to (N, C) float32, about 0 +- 1 for each tag in the pool; 0 for a tag that never varied."""
+        if scores.shape[1] != len(self.tag_means):
+            raise UsageError(f"scores of {scores.shape[1]} tags cannot be normalised like {len(self.tag_means)} tags")
+        factor = np.divide(1.0, self.tag_spreads, out=np.zeros_like(self.tag_spreads), where=self.tag_spreads > 1e-9)
+        found = np.empty(scores.shape, np.float32)
+        for part in chunks(*scores.shape):
+            found[part] = self._images_levelled(scores[part]) * factor
+        return found
+
+    def _images_levelled(self, scores: Vectors) -> NDArray[np.float64]:
+        away = np.asarray(scores, np.float64) - self.tag_means
+        tags = away.shape[1]
+        if tags < 2 or self.within <= 0:
+            return away
+        own = away.mean(axis=1, keepdims=True)
+        squares = ((away - own) ** 2).sum(axis=1, keepdims=True) * tags / (tags - 1)
+        spread = np.sqrt((squares + PSEUDO_TAGS * self.within) / (tags + PSEUDO_TAGS))
+        levelled: NDArray[np.float64] = (away - self.image_share * own) / spread
+        return levelled
 
 
-def scores(images: NDArray[np.floating[Any]], texts: Scores) -> Scores:
-    """(N, D) image and (C, D) tag vectors, unit length, to (N, C) normalised scores: standard deviations above usual."""
-    cosines = np.asarray(images, np.float32) @ texts.T
-    return Normaliser.fit(cosines).apply(cosines)
+def normalise(scores: Vectors) -> Float:
+    """(N, C) scores normalised by their own statistics; see `Normaliser`."""
+    return Normaliser.fit(scores).apply(scores)
 
 
-def _within_image(cosines: NDArray[np.floating[Any]]) -> Scores:
-    if cosines.shape[1] < 2:
-        return np.asarray(cosines, np.float32)  # one tag: there is nothing to compare it with inside an image
-    centred = cosines - cosines.mean(axis=1, keepdims=True)
-    return np.asarray(centred / np.maximum(cosines.std(axis=1, keepdims=True), LEAST_DEVIATION), np.float32)
+def zero_shot(given: ScoringInput) -> Float | None:
+    """Normalised cosines, about 0 +- 1 for each tag; None without text vectors."""
+    if given.texts is None or not len(given.images):
+        return None
+    return normalise(scores(given.images, given.texts))
+
+
+def _unit(vectors: Float) -> Float:
+    lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
+    unit: Float = vectors / np.maximum(lengths, 1e-12)
+    return unit

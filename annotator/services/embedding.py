@@ -19,11 +19,11 @@ from sqlalchemy import func, select
 
 from annotator.arrays import ShardedArray, write_whole
 from annotator.backbones import Backbone, open_backbone
-from annotator.errors import PictureError
+from annotator.errors import MissingError, PictureError
 from annotator.importers.opening import read_bytes
 from annotator.importers.pictures import open_oriented
 from annotator.progress import Progress, silent
-from annotator.scoring import zero_shot
+from annotator.scoring.zero_shot import PROMPT_TEMPLATES, Encode, prompt_ensemble
 from annotator.snapshot import SnapshotTag
 from annotator.workspace import Workspace
 from db.models import Image, ImageFile
@@ -96,18 +96,29 @@ def text_vectors(workspace: Workspace, tags: Sequence[SnapshotTag]) -> NDArray[n
         return None
     note = json.loads(file.read_text())
     cache = workspace.embeddings_folder(note["name"]) / "tags.npz"
-    prompts = [(tag.name, *tag.synonyms) for tag in tags]
+    synonyms = {tag.name: tag.synonyms for tag in tags}
+    prompts = [synonyms, PROMPT_TEMPLATES]
     key = hashlib.sha256(json.dumps(prompts).encode()).hexdigest()
     if cache.exists():
         with np.load(cache, allow_pickle=False) as kept:
             if str(kept["key"]) == key:
                 return np.asarray(kept["vectors"], np.float32)
     backbone = cached_backbone(note["spec"], workspace.settings.device)
-    vectors = zero_shot.tag_vectors(backbone.encode_texts, tags)
+    vectors = prompt_ensemble(_encoder(backbone), [tag.name for tag in tags], synonyms=synonyms)
     buffer = io.BytesIO()
     np.savez(buffer, vectors=vectors, key=np.array(key))
     write_whole(cache, buffer.getvalue())
     return vectors
+
+
+def _encoder(backbone: Backbone) -> Encode:
+    def encode(texts: Sequence[str]) -> NDArray[np.float32]:
+        vectors = backbone.encode_texts(texts)
+        if vectors is None:
+            raise MissingError(f"{backbone.name} has no text tower")
+        return vectors
+
+    return encode
 
 
 @lru_cache(maxsize=2)

@@ -12,13 +12,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from annotator.arrays import write_array, write_whole
-from annotator.backbones import resolve_device
 from annotator.errors import MissingError
 from annotator.learning import metrics
-from annotator.learning.stacking import fit_fusion
 from annotator.progress import Progress, silent
-from annotator.scoring import neighbours, zero_shot
-from annotator.search import build
+from annotator.scoring import SCORERS, ScoringInput
+from annotator.scoring.fusion import ORIGINS, fit_fusion
 from annotator.services import models
 from annotator.services.embedding import current_backbone, text_vectors
 from annotator.services.snapshots import take
@@ -26,10 +24,6 @@ from annotator.snapshot import Snapshot
 from annotator.terms import LabelState, Split, SuggestionOrigin
 from annotator.workspace import Workspace
 from db.models import Model
-
-ORIGINS = tuple(SuggestionOrigin)
-CHUNK = 65_536
-VOTES_AT_ONCE = 1024  # images: their (images, neighbours, tags) answers stay below some hundred MB at 1,000 tags
 
 
 @dataclass(frozen=True)
@@ -46,11 +40,11 @@ class Suggestion:
 class Board:
     """The fused scores of all images and tags.
 
-    scores (N, C) float16 in [0, 1]; origins (N, C) uint8, index into ORIGINS; the columns are `tag_ids`.
+    scores (N, C) float16 in [0, 1]; origins (N, C) int8, index into ORIGINS; the columns are `tag_ids`.
     """
 
     scores: NDArray[np.float16]
-    origins: NDArray[np.uint8]
+    origins: NDArray[np.int8]
     tag_ids: tuple[int, ...]
     tag_names: tuple[str, ...]
     model_id: int | None
@@ -106,88 +100,56 @@ def refresh(workspace: Workspace, progress: Progress = silent) -> dict[str, Any]
 
 def _fused(
     workspace: Workspace, snapshot: Snapshot, progress: Progress
-) -> tuple[NDArray[np.float32], NDArray[np.uint8], dict[str, float], int | None]:
+) -> tuple[NDArray[np.float32], NDArray[np.int8], dict[str, float], int | None]:
     """Fused scores (N, C) in 0..1, their origins, the held-out mAP of each source, and the model that took part."""
     backbone = current_backbone(workspace)
     if backbone is None:
         raise MissingError(f"no embeddings yet; make them with: annotator embed -w {workspace.folder}")
     vectors = workspace.embeddings(backbone).read()
     model = models.in_use(workspace)
-    sources = _sources(workspace, snapshot, vectors, model)
+    given = _input(workspace, snapshot, vectors, model)
+    said = {origin: scorer.score(given) for origin, scorer in SCORERS.items()}
+    scores = {origin: values for origin, values in said.items() if values is not None}
     progress(1, 3, "scoring")
-    held, labels = _held_out(snapshot, len(vectors))
-    if not sources:
-        shape = (len(vectors), len(snapshot.tags))
-        return np.zeros(shape, np.float32), np.zeros(shape, np.uint8), {}, None
-    origins = np.array([ORIGINS.index(origin) for origin in sources], np.uint8)
-    stacked = np.stack(list(sources.values()))
-    fusion = fit_fusion(stacked[:, held], labels, pool=stacked)
-    scores = np.empty(stacked.shape[1:], np.float32)
-    spoke = np.empty(stacked.shape[1:], np.uint8)
-    for start in range(0, len(scores), CHUNK):
-        part = slice(start, start + CHUNK)
-        scores[part] = 0.5 + 0.5 * np.tanh(fusion.logits(stacked[:, part]) / 2)
-        spoke[part] = origins[np.argmax(fusion.shares(stacked[:, part]), axis=0)]
-    quality = {origin.value: _quality(source[held], labels) for origin, source in sources.items()}
-    if model is not None and SuggestionOrigin.MODEL in sources:
-        quality["fused"] = _quality(scores[held], labels)
-    return (
-        scores,
-        spoke,
-        {name: value for name, value in quality.items() if np.isfinite(value)},
-        model.id if model else None,
-    )
+    held_out = _people(snapshot, len(vectors), Split.VALIDATION)
+    if not scores:
+        nothing = np.zeros((len(vectors), len(snapshot.tags)), np.float32)
+        return nothing, np.zeros(nothing.shape, np.int8), {}, None
+    fused = fit_fusion(scores, held_out).apply(scores)
+    quality = {origin.value: _quality(values, held_out) for origin, values in scores.items()}
+    quality[SuggestionOrigin.FUSED.value] = _quality(fused.probabilities, held_out)
+    known = {name: value for name, value in quality.items() if np.isfinite(value)}
+    return fused.probabilities, fused.origins, known, model.id if model else None
 
 
-def _sources(
-    workspace: Workspace, snapshot: Snapshot, vectors: NDArray[Any], model: Model | None
-) -> dict[SuggestionOrigin, NDArray[np.float32]]:
-    """(N, C) scores of every source that has something to say; NaN where it is silent on an image or a tag."""
-    sources = {}
-    texts = text_vectors(workspace, snapshot.tags)
-    if texts is not None:
-        sources[SuggestionOrigin.ZERO_SHOT] = zero_shot.scores(vectors, texts)
-    votes = _neighbour_votes(workspace, snapshot, vectors)
-    if votes is not None:
-        sources[SuggestionOrigin.NEIGHBOURS] = votes
+def _input(workspace: Workspace, snapshot: Snapshot, vectors: NDArray[Any], model: Model | None) -> ScoringInput:
+    """What the sources may look at. Answers that measure them are left out."""
+    probabilities = None
     if model is not None and model.tag_ids == [tag.id for tag in snapshot.tags]:
-        probabilities = np.full((len(vectors), len(snapshot.tags)), np.nan, np.float32)
         stored = models.predictions(workspace, model)[: len(vectors)]
-        clipped = np.clip(stored, 1e-6, 1 - 1e-6)
-        probabilities[: len(stored)] = np.log(clipped / (1 - clipped))
-        sources[SuggestionOrigin.MODEL] = probabilities
-    return sources
-
-
-def _neighbour_votes(workspace: Workspace, snapshot: Snapshot, vectors: NDArray[Any]) -> NDArray[np.float32] | None:
-    """Votes of the nearest training answers; held-out answers stay out of it, or they could not measure it."""
-    labels = snapshot.by_people()[: len(vectors)]
-    answered = np.flatnonzero(
-        (labels != LabelState.UNKNOWN).any(axis=1) & snapshot.in_split(Split.TRAIN)[: len(vectors)]
+        probabilities = np.full((len(vectors), len(snapshot.tags)), np.nan, np.float32)
+        probabilities[: len(stored)] = stored
+    return ScoringInput(
+        images=vectors,
+        texts=text_vectors(workspace, snapshot.tags),
+        labels=_people(snapshot, len(vectors), Split.TRAIN),
+        groups=snapshot.groups[: len(vectors)],
+        probabilities=probabilities,
     )
-    if len(answered) < neighbours.FEWEST:
-        return None
-    index = build(np.asarray(vectors[answered]), device=resolve_device(workspace.settings.device))
-    groups = snapshot.groups
-    parts = []
-    for start in range(0, len(vectors), VOTES_AT_ONCE):
-        part = np.asarray(vectors[start : start + VOTES_AT_ONCE], np.float32)
-        similar, places = index.search(part, neighbours.NEIGHBOURS + 2)
-        own = groups[start : start + len(part), None] == groups[answered[np.maximum(places, 0)]]
-        parts.append(neighbours.scores(similar, np.where(own, -1, places), labels[answered]))
-    return np.concatenate(parts)
 
 
-def _held_out(snapshot: Snapshot, embedded: int) -> tuple[NDArray[np.int64], NDArray[np.int8]]:
-    """(rows, labels) of the answered images that nothing was trained on."""
-    labels = snapshot.by_people()[:embedded]
-    answered = (labels != LabelState.UNKNOWN).any(axis=1)
-    rows = np.flatnonzero(answered & snapshot.in_split(Split.VALIDATION)[:embedded])
-    return rows, labels[rows]
+def _people(snapshot: Snapshot, embedded: int, split: Split) -> NDArray[np.int8]:
+    """(N, C) people's labels on images of one split, -1 everywhere else."""
+    labels = snapshot.by_people()
+    labels[~snapshot.in_split(split)] = LabelState.UNKNOWN
+    return labels[:embedded]
 
 
 def _quality(scores: NDArray[np.float32], labels: NDArray[np.int8]) -> float:
-    return round(metrics.mean_average_precision(np.nan_to_num(scores, nan=-np.inf), labels), 4)
+    """Held-out mAP of one source; a source that is silent ranks an image last."""
+    answered = (labels != LabelState.UNKNOWN).any(axis=1)
+    heard = np.nan_to_num(scores[answered], nan=-1e9)
+    return round(metrics.mean_average_precision(heard, labels[answered]), 4)
 
 
 def current(workspace: Workspace) -> Board | None:

@@ -119,7 +119,7 @@ def is_due(workspace: Workspace) -> bool:
     return answered - before >= max(project.retrain_images, project.retrain_share * before)
 
 
-def _predict(head: Head, calibration: Calibration, vectors: NDArray[np.generic]) -> NDArray[np.float32]:
+def _predict(head: Head, calibration: Calibration, vectors: NDArray[Any]) -> NDArray[np.float32]:
     """(N, C) calibrated probabilities."""
     parts = [
         calibration.apply(head.logits(vectors[start : start + CHUNK])).astype(np.float32)

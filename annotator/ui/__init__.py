@@ -12,6 +12,7 @@ ICON = Path(__file__).parent / "icon.png"  # an emoji would be fetched from some
 STYLE = """
 <style>
 .stMainBlockContainer { padding-top: 4.4rem; padding-bottom: 2rem; }
+.stMainBlockContainer h1 { padding-top: 0; }
 </style>
 """
 

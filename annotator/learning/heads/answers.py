@@ -92,7 +92,7 @@ def _standardise(X: Features, device: str) -> tuple["Tensor", "Tensor", float]:
     if not bool(centre.isfinite().all()):
         raise BadInputError("an embedding is not finite, or too large for float32; embed the images again")
     images -= centre
-    variance = float((images**2).sum(dtype=torch.float64)) / max(1, len(X) - 1)
+    variance = float((images**2).sum(1).sum(dtype=torch.float64)) / max(1, len(X) - 1)
     scale = variance**0.5 if variance > 1e-12 else 1.0  # all images the same
     images *= 1 / scale
     return features, centre, scale

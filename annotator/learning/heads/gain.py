@@ -50,9 +50,8 @@ class TextFit:
         value, sums = (gain - 1) ** 2 / 2, []
         for tags in self.blocks:
             a = self.anchors[tags]
-            terms = self.loss(a * gain + bias[tags, None].to(a.dtype), *self.block(tags))
-            value += float(terms.loss.sum(dtype=torch.float64))
-            slope, bend = terms.gradient, terms.curvature
+            loss, slope, bend = self.loss(a * gain + bias[tags, None].to(a.dtype), *self.block(tags))
+            value += float(loss.sum(dtype=torch.float64))
             columns = (slope, bend, slope * a, bend * a * a, bend * a)
             sums.append(torch.stack([column.sum(1, dtype=torch.float64) for column in columns]))
         return value, torch.cat(sums, 1)

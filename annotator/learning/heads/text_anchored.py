@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from annotator.learning.heads.solver import Problem
 
 GAIN_PRECISION = 10.0  # of a tag's gain around the shared one, relative: about +-0.3
-ROWS_FOR_SPECTRUM = 4096
+ROWS_FOR_SPECTRUM = 2048
 SHRINK = 300.0  # answers that the choice of the penalty on all tags together counts for in each tag's choice
 
 
@@ -44,7 +44,6 @@ class _Fit:
 
     theta: "Tensor"  # (C, D + 1) or (C, D + 2)
     ridge: NDArray[np.float32]  # (C,)
-    loss: NDArray[np.float64]  # (C,)
     converged: NDArray[np.bool_]  # (C,)
 
 
@@ -74,7 +73,7 @@ class _Trainer:
             best = self._solve(self._start(), self.settings.ridge, 0, 1)
         else:
             best = self._best_of_path(*self.training.validation)
-        return self._head(best), FitReport(self.iterations, best.converged, best.ridge, best.loss)
+        return self._head(best)
 
     def _anchors(self, texts: NDArray[np.floating[Any]]) -> _Anchors:
         """The gain >= 0 that, with a free bias per tag and the prior N(1, 1), explains all answers best."""
@@ -109,7 +108,7 @@ class _Trainer:
         theta[:, :width] = learned * answers.scale
         return theta
 
-    def _problem(self, tags: slice, ridge: float) -> "Problem":
+    def _problem(self, tags: slice, ridge: "float | Tensor") -> "Problem":
         import torch
 
         from annotator.learning.heads.solver import Problem
@@ -118,7 +117,7 @@ class _Trainer:
         labels, weights = answers.block(tags)
         width, extra = answers.features.shape[1], self.anchors is not None
         precision = torch.zeros(len(labels), width + 1 + extra, device=labels.device)
-        precision[:, :width] = ridge
+        precision[:, :width] = ridge if isinstance(ridge, float) else ridge[:, None]
         mean = torch.zeros_like(precision)
         if extra:
             precision[:, -1], mean[:, -1] = GAIN_PRECISION, 1
@@ -129,17 +128,16 @@ class _Trainer:
         from annotator.learning.heads.solver import minimise
 
         tags = len(start)
-        theta, loss, converged = start.clone(), np.zeros(tags), np.zeros(tags, np.bool_)
+        theta, converged = start.clone(), np.zeros(tags, np.bool_)
         for block in self.answers.blocks():
             tick = partial(self._tick, turn * tags + block.start, turns * tags)
             found = minimise(
                 self._problem(block, ridge), start[block], self.settings.tolerance, self.settings.max_iterations, tick
             )
             theta[block] = found.theta
-            loss[block] = found.objective.cpu().numpy()
             converged[block] = found.converged.cpu().numpy()
             self.iterations += found.iterations
-        return _Fit(theta, np.full(tags, ridge, np.float32), loss, converged)
+        return _Fit(theta, np.full(tags, ridge, np.float32), converged)
 
     def _tick(self, before: int, total: int, done: int, _: int) -> None:
         if self.training.progress is not None:
@@ -161,7 +159,6 @@ class _Trainer:
         return _Fit(
             theta,
             np.stack([fit.ridge for fit in path])[chosen, each],
-            np.stack([fit.loss for fit in path])[chosen, each],
             np.stack([fit.converged for fit in path])[chosen, each],
         )
 
@@ -174,7 +171,7 @@ class _Trainer:
         for start in range(0, len(X), CHUNK):
             rows = slice(start, start + CHUNK)
             z = torch.addmm(bias, tensor(X[rows], theta), weights.T)
-            total += self.loss(z, tensor(labels[rows], theta)).loss.sum(0, dtype=torch.float64)
+            total += self.loss.value(z, tensor(labels[rows], theta), None).sum(0, dtype=torch.float64)
         found: NDArray[np.float64] = total.cpu().numpy()
         return found
 
@@ -189,11 +186,11 @@ class _Trainer:
         bias = theta[:, width].double() - weights.double() @ self.answers.centre.double()
         return weights, bias.to(weights.dtype), gain
 
-    def _head(self, best: _Fit) -> Head:
+    def _head(self, best: _Fit) -> tuple[Head, FitReport]:
         weights, bias, gain = self._affine(best.theta)
-        middle, spread, rest, bias_variance = self._posterior(best)
+        loss, middle, spread, rest, bias_variance = self._posterior(best)
         answers = self.answers
-        return Head(
+        head = Head(
             weights=_numpy(weights),
             bias=_numpy(bias),
             gain=_numpy(gain),
@@ -206,10 +203,11 @@ class _Trainer:
             rest=_numpy(rest),
             bias_variance=_numpy(bias_variance),
         )
+        return head, FitReport(self.iterations, best.converged, best.ridge, loss.cpu().numpy())
 
     def _posterior(self, best: _Fit) -> tuple["Tensor", ...]:
-        """Middle, spread, rest and bias variance of `Head`: the Laplace posterior (MacKay 1992,
-        doi 10.1162/neco.1992.4.5.720) with the diagonal of the Hessian in the shared directions.
+        """Loss at the solution, and middle, spread, rest and bias variance of `Head`: the Laplace posterior (MacKay
+        1992, doi 10.1162/neco.1992.4.5.720) with the diagonal of the Hessian in the shared directions.
 
         Around the mean of the images weighted by curvature the bias is independent of the other coefficients.
         """
@@ -221,13 +219,14 @@ class _Trainer:
         outside = ((features**2).sum(1) - squares.sum(1)).clamp(min=0) / max(1, features.shape[1] - vectors.shape[1])
         parts = []
         for block in self.answers.blocks():
-            problem = self._problem(block, 0.0)
-            bend = problem.terms(problem.logits(best.theta[block])).curvature
-            ridge = tensor(best.ridge[block], bend)
+            ridge = tensor(best.ridge[block], features)
+            problem = self._problem(block, ridge)
+            logits = problem.logits(best.theta[block])
+            loss, bend = problem.objective(best.theta[block], logits), problem.slopes(logits).curvature
             total = bend.sum(1).clamp(min=1e-6)
             middle = bend @ along / total[:, None]
             second = (bend @ squares - total[:, None] * middle**2).clamp(min=0)
-            parts.append((middle, 1 / (second + ridge[:, None]), 1 / (bend @ outside + ridge), 1 / total))
+            parts.append((loss, middle, 1 / (second + ridge[:, None]), 1 / (bend @ outside + ridge), 1 / total))
         return tuple(torch.cat(part) for part in zip(*parts, strict=True))
 
 

@@ -1,9 +1,9 @@
 """Losses on logits, as one readable dict. A new loss is one file here and one line in `LOSSES`.
 
-Every loss is a pure, masked function ``(logits, labels, weights) -> Terms`` of torch tensors; see `base.Loss`.
+Every loss is masked and pure: ``loss(logits, labels, weights) -> Terms`` of torch tensors; see `base.Loss`.
 """
 
-from annotator.learning.losses.base import Loss, Terms
+from annotator.learning.losses.base import Loss, Slopes, Terms
 from annotator.learning.losses.focal import focal
 from annotator.learning.losses.masked_bce import masked_bce
 
@@ -12,4 +12,4 @@ LOSSES: dict[str, Loss] = {
     "focal": focal,
 }
 
-__all__ = ["LOSSES", "Loss", "Terms"]
+__all__ = ["LOSSES", "Loss", "Slopes", "Terms"]

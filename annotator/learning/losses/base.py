@@ -1,26 +1,43 @@
-"""What a loss gives back, and the shape of the function."""
+"""What a loss is: its value and its two derivatives, entry by entry."""
 
-from typing import TYPE_CHECKING, NamedTuple, Protocol
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
     from torch import Tensor
 
 
-class Terms(NamedTuple):
-    """Per-entry results, each of the logits' shape and exactly 0 where the label is unknown."""
+class Slopes(NamedTuple):
+    """Per-entry derivatives with respect to the logit, exactly 0 where the label is unknown."""
 
-    loss: "Tensor"
     gradient: "Tensor"
-    """First derivative of the loss with respect to the logit."""
     curvature: "Tensor"
     """Second derivative, with 0 in place of negative values: what Newton steps and the Laplace posterior need."""
 
 
-class Loss(Protocol):
-    def __call__(self, logits: "Tensor", labels: "Tensor", weights: "Tensor | None" = None) -> Terms:
-        """Loss of each entry.
+class Terms(NamedTuple):
+    loss: "Tensor"
+    gradient: "Tensor"
+    curvature: "Tensor"
 
-        `logits` float, any shape; `labels` of the same shape, 1 positive, 0 negative, -1 unknown (any number type);
-        `weights` >= 0, broadcastable to that shape, or None for 1.
-        """
-        ...
+
+@dataclass(frozen=True)
+class Loss:
+    """Two pure functions of (logits, labels, weights), both 0 for unknown entries.
+
+    `logits` float, any shape; `labels` of that shape, 1 positive, 0 negative, -1 unknown (any number type); `weights`
+    >= 0, broadcastable to it, or None for 1. They are apart because a solver asks for slopes far more often.
+    """
+
+    value: Callable[["Tensor", "Tensor", "Tensor | None"], "Tensor"]
+    slopes: Callable[["Tensor", "Tensor", "Tensor | None"], Slopes]
+
+    def __call__(self, logits: "Tensor", labels: "Tensor", weights: "Tensor | None" = None) -> Terms:
+        return Terms(self.value(logits, labels, weights), *self.slopes(logits, labels, weights))
+
+
+def known(labels: "Tensor", weights: "Tensor | None", like: "Tensor") -> "Tensor":
+    """The weight of each entry, 0 where unknown. By arithmetic: several times faster on a CPU than a comparison."""
+    mask = (labels + 1).clamp(max=1).to(like.dtype)
+    return mask if weights is None else mask * weights

@@ -1,8 +1,12 @@
-"""Focal loss: -(1 - q)^gamma log q, q the probability of the true state (Lin et al. 2017, arXiv 1708.02002)."""
+"""Focal loss: -(1 - q)^gamma log q, q the probability of the true state (Lin et al. 2017, arXiv 1708.02002).
+
+Well-classified entries count little. Not convex: far on the wrong side the curvature is cut at 0. Its sigmoid is no
+probability: calibrate before use.
+"""
 
 from typing import TYPE_CHECKING
 
-from annotator.learning.losses.base import Terms
+from annotator.learning.losses.base import Loss, Slopes, known
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -10,19 +14,27 @@ if TYPE_CHECKING:
 GAMMA = 2.0  # the paper's best value
 
 
-def focal(logits: "Tensor", labels: "Tensor", weights: "Tensor | None" = None) -> Terms:
-    """Focal loss of each entry with gamma 2; well-classified entries count little. Not convex: far on the wrong
-    side the curvature is cut at 0. Its sigmoid is no probability: calibrate before use. Shapes as in `base.Loss`.
-    """
-    mask = (labels >= 0).to(logits.dtype)
-    if weights is not None:
-        mask = mask * weights
-    sign = 2 * labels.clamp(min=0) - 1
+def _value(logits: "Tensor", labels: "Tensor", weights: "Tensor | None" = None) -> "Tensor":
+    margin = logits * _sign(labels)
+    return -((-margin).sigmoid() ** GAMMA) * _log_sigmoid(margin) * known(labels, weights, logits)
+
+
+def _slopes(logits: "Tensor", labels: "Tensor", weights: "Tensor | None" = None) -> Slopes:
+    sign, mask = _sign(labels), known(labels, weights, logits)
     margin = logits * sign
-    q = margin.sigmoid()
-    rest = (-margin).sigmoid()  # 1 - q without cancellation
-    log_q = margin.clamp(max=0) + margin.abs().sigmoid().log()
+    q, rest, log_q = margin.sigmoid(), (-margin).sigmoid(), _log_sigmoid(margin)  # rest = 1 - q without cancellation
     pull = GAMMA * q * log_q - rest
     slope = rest**GAMMA * pull
     bend = q * rest**GAMMA * (rest * (GAMMA * log_q + GAMMA + 1) - GAMMA * pull)
-    return Terms(-(rest**GAMMA) * log_q * mask, sign * slope * mask, bend.clamp(min=0) * mask)
+    return Slopes(sign * slope * mask, bend.clamp(min=0) * mask)
+
+
+def _sign(labels: "Tensor") -> "Tensor":
+    return 2 * labels.clamp(min=0) - 1
+
+
+def _log_sigmoid(z: "Tensor") -> "Tensor":
+    return z.clamp(max=0) + z.abs().sigmoid().log()
+
+
+focal = Loss(_value, _slopes)

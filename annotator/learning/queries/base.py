@@ -111,7 +111,11 @@ def apart(ranked: IntArray, groups: IntArray | None, k: int) -> IntArray:
     """The first `k` of the `ranked` rows, at most one a near-duplicate group as long as there are enough groups."""
     if groups is None:
         return ranked[:k]
-    _, first = np.unique(groups[ranked], return_index=True)
-    again = np.ones(len(ranked), bool)
+    seen = 2 * k  # most batches need no more of a long ranking
+    while seen < len(ranked) and len(np.unique(groups[ranked[:seen]])) < k:
+        seen *= 4
+    head = ranked[:seen]
+    _, first = np.unique(groups[head], return_index=True)
+    again = np.ones(len(head), bool)
     again[first] = False
-    return np.asarray(ranked[np.argsort(again, kind="stable")][:k])
+    return np.asarray(head[np.argsort(again, kind="stable")][:k])

@@ -9,15 +9,24 @@ from annotator.ui.words import WORDS
 from annotator.web.signing import page_token
 from annotator.workspace import Workspace
 
-# Streamlit calls this again for each change of data; the component itself is made once and kept on the element.
+# Streamlit calls this again for each change of data; the component itself is made once for each person.
 LOADER = """
-export default function (component) {
-  const root = component.parentElement.querySelector(".mount");
-  const work = root.annotator ??= { made: null };
-  work.data = component.data;
-  work.made ??= import(location.origin + component.data.script).then((module) => (work.component = module.mount(root, work.data)));
-  if (work.component) work.component.update(work.data);
-  return () => work.made.then((made) => made.unmount());
+export default function ({ data, parentElement }) {
+  const work = parentElement.annotator ??= {};
+  work.data = data;
+  if (work.scope !== data.scope) {
+    const old = parentElement.querySelector(".mount");
+    const root = old.cloneNode(false);
+    old.replaceWith(root);
+    work.component?.unmount();
+    work.component = null;
+    work.scope = data.scope;
+    work.made = import(location.origin + data.script).then((module) => (work.component = module.mount(root, work.data)));
+  } else work.component?.update(data);
+  return () => {
+    work.scope = null;
+    work.made.then((made) => made.unmount());
+  };
 }
 """
 STYLE = (Path(__file__).parent / "components.css").read_text(encoding="utf-8")

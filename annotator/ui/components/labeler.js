@@ -1,10 +1,12 @@
 // Label: one picture, its suggested tags as chips, keys for everything. A key press never waits for the server:
 // the next questions and their pictures are here before they are needed, answers go through the outbox.
 
-import { claim, savedText, senderFor, signIn } from "/api/ui/outbox.js";
+import { claim, nothingLeft, picture, savedText, senderFor, signIn } from "/api/ui/outbox.js";
 
 const AHEAD = 12; // questions kept in hand
 const REFILL = 6;
+const MOST_ASKED = 200;
+const RETRY_MS = 1000;
 const PRESENT = 1, ABSENT = 0, UNKNOWN = -1;
 const NEXT = { [PRESENT]: ABSENT, [ABSENT]: PRESENT, [UNKNOWN]: PRESENT };
 const MARK = { [PRESENT]: "✓", [ABSENT]: "", [UNKNOWN]: "?" };
@@ -46,6 +48,7 @@ class Labeler {
   }
 
   unmount() {
+    clearTimeout(this.retry);
     document.removeEventListener("keydown", this.outside, true);
     this.leave();
   }
@@ -55,13 +58,14 @@ class Labeler {
     this.sender.flush();
     await this.refill();
     this.show();
+    this.focus();
   }
 
   frame() {
     const w = this.words;
     return `
 <div class="label" role="group" aria-label="${w.label}">
-  <div class="stage"><img data-part="picture" alt=""><p class="empty" data-part="empty" hidden></p></div>
+  <div class="stage"><img data-part="picture" alt="" hidden><div class="empty" data-part="empty" role="status" hidden></div></div>
   <div class="panel">
     <p class="why" data-part="why" title="${w.why}"></p>
     <div class="chips" data-part="chips" role="group" aria-label="${w.tags}"></div>
@@ -84,27 +88,36 @@ class Labeler {
     return this.queue[0];
   }
 
+  // Answers under way are still this person's questions for the server: as many more are asked for.
   async refill() {
     if (this.filling) return;
     this.filling = true;
+    clearTimeout(this.retry);
     try {
-      const found = await claim(null, AHEAD);
+      const found = await claim(null, Math.min(MOST_ASKED, AHEAD + this.sender.tasksWaiting));
       const known = new Set([...this.queue, ...this.done].map((entry) => (entry.question ?? entry).task));
       for (const question of found) if (!known.has(question.task)) this.queue.push(question);
-      this.exhausted = found.every((question) => known.has(question.task));
-      for (const question of this.queue) this.picture(question.image);
+      for (const question of this.queue.slice(0, AHEAD)) this.picture(question.image);
+      this.exhausted = this.queue.length === 0 && this.sender.waiting === 0;
+      this.problem("");
+      if (this.queue.length === 0 && !this.exhausted) this.refillSoon();
     } catch (error) {
       this.problem(`${this.words.noQuestions} ${error.message}`);
+      this.refillSoon();
     } finally {
       this.filling = false;
     }
   }
 
+  refillSoon() {
+    clearTimeout(this.retry);
+    this.retry = setTimeout(() => this.refillAndShow(), RETRY_MS);
+  }
+
   // The decoded element itself is kept and put on the stage: nothing is fetched or decoded at the key press.
   picture(row) {
     if (!this.pictures.has(row)) {
-      const image = new Image();
-      image.src = `/api/pictures/1280/${row}`;
+      const image = picture(1280, row);
       image.decode?.().catch(() => {});
       this.pictures.set(row, image);
     }
@@ -117,7 +130,8 @@ class Labeler {
     empty.hidden = Boolean(question);
     this.part("chips").parentElement.classList.toggle("idle", !question);
     if (!question) {
-      empty.textContent = this.words.nothingLeft;
+      if (this.exhausted) empty.replaceChildren(nothingLeft(this.words, () => this.refillAndShow()));
+      else empty.textContent = this.words.fetching;
       this.part("picture").replaceWith(this.blank());
       this.part("chips").replaceChildren();
       this.part("why").textContent = "";
@@ -221,7 +235,9 @@ class Labeler {
   accept() {
     const question = this.question;
     // What was not seen must not be answered: the picture has to be on the screen.
-    if (!question || !this.picture(question.image).naturalWidth) return;
+    if (!question) return;
+    if (!this.picture(question.image).naturalWidth) return this.problem(this.words.notShown);
+    this.problem("");
     const labels = [...question.states].map(([tag, state]) => [question.image, tag, state]);
     const seconds = Math.round(performance.now() - this.began) / 1000;
     const seq = this.sender.push({ labels, tasks: [question.task], seconds });
@@ -237,7 +253,7 @@ class Labeler {
   async refillAndShow() {
     const wasEmpty = !this.question;
     await this.refill();
-    if (wasEmpty && this.question) this.show();
+    if (wasEmpty && this.root.isConnected) this.show();
   }
 
   nothing() {
@@ -268,16 +284,18 @@ class Labeler {
 
   key(event) {
     event.stopPropagation(); // Streamlit's own hot keys look at letters typed here otherwise
-    if (event.target.matches?.("input")) return;
-    if (event.repeat || event.ctrlKey || event.metaKey || event.altKey) return;
-    if (this.act(event)) event.preventDefault();
+    if (event.target.matches?.("input, [role=option]")) return;
+    if (event.ctrlKey || event.metaKey || event.altKey) return;
+    if (event.repeat ? event.key === "Enter" : this.act(event)) event.preventDefault(); // a key held down answers once
   }
 
   // Keys work without a click into the component first, but not while something else is being typed or chosen.
   fromOutside(event) {
     const inside = event.composedPath().includes(this.root);
-    const typing = event.composedPath()[0].matches?.("input, textarea, select, [contenteditable], [role=combobox], button, a");
-    if (inside || typing || !this.root.isConnected) return;
+    const target = event.composedPath()[0];
+    const typing = target.matches?.("input, textarea, select, [contenteditable], [role=combobox], [role=radio], [role=slider]");
+    const pressing = target.matches?.("button, a") && ["Enter", " "].includes(event.key);
+    if (inside || typing || pressing || !this.root.isConnected) return;
     if (event.repeat || event.ctrlKey || event.metaKey || event.altKey) return;
     if (this.act(event)) {
       event.preventDefault();
@@ -292,9 +310,10 @@ class Labeler {
       if (tag !== undefined) this.toggle(tag);
       return true;
     }
-    const onButton = event.target.matches?.("button:not(.chip)") && event.key === "Enter";
+    if (event.key === "Enter" && event.target.closest?.("a")) return false; // the browser follows it
+    const button = event.target.closest?.("button:not(.chip)");
     const actions = {
-      Enter: () => (onButton ? event.target.click() : this.accept()),
+      Enter: () => (button ? button.click() : this.accept()),
       Backspace: () => this.undo(),
       u: () => this.undo(),
       x: () => this.nothing(),
@@ -366,9 +385,11 @@ class Labeler {
     const list = this.part("matches");
     list.hidden = !this.matched?.length;
     this.part("add").setAttribute("aria-expanded", String(!list.hidden));
+    this.part("add").setAttribute("aria-activedescendant", list.hidden ? "" : `match-${this.chosen}`);
     list.replaceChildren(
       ...(this.matched ?? []).map((tag, place) => {
         const item = document.createElement("li");
+        item.id = `match-${place}`;
         item.setAttribute("role", "option");
         item.setAttribute("aria-selected", String(place === this.chosen));
         item.dataset.tag = tag.id;

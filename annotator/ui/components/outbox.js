@@ -32,8 +32,12 @@ class Outbox {
     this.keep();
   }
   keep() {
-    if (this.items.length) localStorage.setItem(this.key, JSON.stringify(this.items));
-    else localStorage.removeItem(this.key);
+    try {
+      if (this.items.length) localStorage.setItem(this.key, JSON.stringify(this.items));
+      else localStorage.removeItem(this.key);
+    } catch {
+      // The browser's store is full or switched off: the items are still here and are sent from here.
+    }
   }
 }
 
@@ -48,6 +52,7 @@ export class Sender {
     this.state = "saved"; // saved, sending, waiting (no server), signed out
     this.busy = false;
     this.wait = FIRST_WAIT;
+    this.timer = null;
     this.hold(this.own.client);
     queueMicrotask(() => this.adopt()); // after those who listen have joined
     addEventListener("online", () => this.flush());
@@ -59,6 +64,10 @@ export class Sender {
 
   get waiting() {
     return [this.own, ...this.adopted].reduce((count, box) => count + box.items.length, 0);
+  }
+
+  get tasksWaiting() {
+    return this.own.items.reduce((count, item) => count + (item.tasks?.length ?? 0), 0);
   }
 
   push(item) {
@@ -76,12 +85,17 @@ export class Sender {
 
   async adopt() {
     const start = `${PREFIX}${this.scope}:`;
+    const held = new Set([this.own, ...this.adopted].map((box) => box.client));
+    let living = false;
     for (const key of Object.keys(localStorage).filter((key) => key.startsWith(start))) {
       const client = key.slice(start.length);
-      if (client === this.own.client) continue;
+      if (held.has(client)) continue;
       if (navigator.locks) {
         await navigator.locks.request(`${PREFIX}${client}`, { ifAvailable: true }, (lock) => {
-          if (!lock) return;
+          if (!lock) {
+            living = true;
+            return;
+          }
           this.adopted.push(new Outbox(client, this.scope));
           this.hold(client);
         });
@@ -89,12 +103,14 @@ export class Sender {
         this.adopted.push(new Outbox(client, this.scope));
       }
     }
+    if (living) setTimeout(() => this.adopt(), LONGEST_WAIT); // a page being closed may hold its lock a moment longer
     this.onChange();
     this.flush();
   }
 
   async flush() {
     if (this.busy) return;
+    clearTimeout(this.timer); // one attempt ahead, however many answers were given while the server was away
     const box = [...this.adopted, this.own].find((box) => box.items.length);
     if (!box) return this.settle("saved");
     this.busy = true;
@@ -118,7 +134,7 @@ export class Sender {
   later(state) {
     this.busy = false;
     this.settle(state);
-    setTimeout(() => this.flush(), this.wait);
+    this.timer = setTimeout(() => this.flush(), this.wait);
     this.wait = Math.min(LONGEST_WAIT, this.wait * 2);
   }
 
@@ -157,13 +173,58 @@ export function senderFor(scope, listeners) {
   return { sender, leave: () => all.delete(listeners) };
 }
 
+// True when signed in, false when the page is too old for it; waits for a server that does not answer.
 export async function signIn(token) {
-  const response = await fetch("/api/session", {
-    method: "POST",
-    headers: { "Content-Type": "application/json" },
-    body: JSON.stringify({ token }),
+  for (;;) {
+    try {
+      const response = await fetch("/api/session", {
+        method: "POST",
+        headers: { "Content-Type": "application/json" },
+        body: JSON.stringify({ token }),
+      });
+      return response.ok;
+    } catch {
+      await pause(1000);
+    }
+  }
+}
+
+export const pause = (milliseconds) => new Promise((done) => setTimeout(done, milliseconds));
+
+// An image element that tries again when its picture did not arrive, because nothing unseen may be answered.
+export function picture(size, row) {
+  const image = new Image();
+  let wait = FIRST_WAIT;
+  image.addEventListener("error", () => {
+    setTimeout(() => (image.src = `/api/pictures/${size}/${row}`), wait);
+    wait = Math.min(LONGEST_WAIT, wait * 2);
   });
-  return response.ok;
+  image.src = `/api/pictures/${size}/${row}`;
+  image.alt = "";
+  image.draggable = false;
+  return image;
+}
+
+// What is shown when no question is left: where to go on.
+export function nothingLeft(words, again) {
+  const box = document.createDocumentFragment();
+  const text = document.createElement("span");
+  text.textContent = words.nothingLeft;
+  const links = document.createElement("span");
+  links.className = "links";
+  for (const [address, name] of words.elsewhere) {
+    const link = document.createElement("a");
+    link.href = address;
+    link.textContent = name;
+    links.append(link);
+  }
+  const button = document.createElement("button");
+  button.type = "button";
+  button.textContent = words.lookAgain;
+  button.addEventListener("click", again);
+  links.append(button);
+  box.append(text, links);
+  return box;
 }
 
 export async function claim(tag, count) {
