@@ -7,7 +7,8 @@ of their own covariance; a tag is a random direction with logistic noise, cut at
 with OneVsRestClassifier(LogisticRegression(max_iter=1000)) (lbfgs, n_jobs=None, as many BLAS threads as we use), which
 gets the same standardised float32 features, prepared outside its time, and the same penalty. Ours starts from the
 stored float16 vectors and includes the posterior. The second row leaves 30 % of the labels unknown: scikit-learn then
-fits each tag on its known images.
+fits each tag on its known images. scikit-learn's default tolerance stops it early; the last column is its mAP when it
+goes on to the optimum (tol 1e-6, not timed).
 """
 
 import statistics
@@ -47,6 +48,7 @@ class Result:
     seconds_sklearn: float
     mAP: float
     mAP_sklearn: float
+    mAP_sklearn_converged: float
     device: str
     gpu_seconds: float | None
 
@@ -85,9 +87,11 @@ def median_seconds(work: Callable[[], Any], repeats: int) -> tuple[float, Any]:
     return statistics.median(seconds for seconds, _ in runs), runs[-1][1]
 
 
-def sklearn_scores(X: NDArray[np.float32], labels: NDArray[np.int8], test_X: NDArray[np.float32]) -> NDArray[Any]:
+def sklearn_scores(
+    X: NDArray[np.float32], labels: NDArray[np.int8], test_X: NDArray[np.float32], tol: float = 1e-4
+) -> NDArray[Any]:
     """Train one-vs-rest and score the test images (the scoring takes a few milliseconds)."""
-    model = LogisticRegression(C=1 / RIDGE, max_iter=1000)
+    model = LogisticRegression(C=1 / RIDGE, max_iter=1000, tol=tol)
     if (labels >= 0).all():
         scores: NDArray[Any] = OneVsRestClassifier(model, n_jobs=None).fit(X, labels).decision_function(test_X)
         return scores
@@ -115,6 +119,9 @@ def compare(data: Data, repeats: int) -> Result:
         seconds_sklearn=seconds_sklearn,
         mAP=mean_average_precision(head.logits(data.test_X), data.test_labels),
         mAP_sklearn=mean_average_precision(scores, data.test_labels),
+        mAP_sklearn_converged=mean_average_precision(
+            sklearn_scores(X, data.labels, test_X, tol=1e-6), data.test_labels
+        ),
         device=f"cpu, {torch.get_num_threads()} threads",
         gpu_seconds=gpu_seconds,
     )
@@ -133,6 +140,7 @@ def row(name: str, found: Result) -> dict[str, Any]:
         "ours over scikit-learn": f"{found.ratio_to_sklearn:.4f} (1/{1 / found.ratio_to_sklearn:.0f})",
         "mAP ours": found.mAP,
         "mAP scikit-learn": found.mAP_sklearn,
+        "converged": found.mAP_sklearn_converged,
         "GPU, s": found.gpu_seconds,
     }
 

@@ -5,15 +5,15 @@ together is `annotator.scoring.fusion`'s.
 """
 
 from annotator.scoring.base import Float, Scorer, ScoringInput
-from annotator.scoring.model import model
-from annotator.scoring.neighbours import neighbours
-from annotator.scoring.zero_shot import zero_shot
+from annotator.scoring.model import model_probabilities
+from annotator.scoring.neighbours import neighbour_votes
+from annotator.scoring.zero_shot import zero_shot_scores
 from annotator.terms import SuggestionOrigin
 
 SCORERS: dict[SuggestionOrigin, Scorer] = {
-    SuggestionOrigin.ZERO_SHOT: Scorer(zero_shot, gives_probabilities=False),
-    SuggestionOrigin.NEIGHBOURS: Scorer(neighbours, gives_probabilities=True),
-    SuggestionOrigin.MODEL: Scorer(model, gives_probabilities=True),
+    SuggestionOrigin.ZERO_SHOT: Scorer(zero_shot_scores, gives_probabilities=False),
+    SuggestionOrigin.NEIGHBOURS: Scorer(neighbour_votes, gives_probabilities=True),
+    SuggestionOrigin.MODEL: Scorer(model_probabilities, gives_probabilities=True),
 }
 
 __all__ = ["SCORERS", "Float", "Scorer", "ScoringInput"]

@@ -24,7 +24,7 @@ START_SLOPE = 1.5  # of logit p on z: 2.0 on VOC12 with CLIP RN50x64, 1.3 with w
 START_BIAS = -4.0  # -3.9 at 20 tags with 8 % positives, -4.1 at 76 with 4 %, -5.6 at 336 with 1 %
 LEAST_WEIGHT = 0.01  # keeps the ranking of a source that is alone
 SHARED_STRENGTH = 5.0  # penalties on squared distances, in units of the log-likelihood
-WEIGHT_STRENGTH = 10.0
+WEIGHT_STRENGTH = 30.0  # of 3, 10, 30, 1000 the best held-out likelihood at 10 to 150 held-out images
 BIAS_STRENGTH = 0.3  # tags' log-odds differ by about 1 / sqrt(0.3) = 1.8
 SWEEPS = 100
 TOLERANCE = 1e-4
@@ -60,18 +60,15 @@ class Fusion:
             raise UsageError(f"none of the sources {', '.join(self.sources)} gave scores; score with one of them first")
         count, tags = len(present[0][1]), len(self.bias)
         fused = Fused(np.empty((count, tags), np.float32), np.empty((count, tags), np.int8))
-        for part in chunks(count, 4 * tags):
-            logits = np.broadcast_to(self.bias, (part.stop - part.start, tags)).copy()
-            loudest = np.full(logits.shape, -np.inf, np.float32)
-            origins = np.full(logits.shape, ORIGINS.index(SuggestionOrigin.FUSED), np.int8)
-            for place, values in present:
-                said = self._levelled(place, values[part]) * self.weights[place]
-                logits += np.nan_to_num(said, nan=0.0)
-                louder = said > loudest  # never where it is NaN
-                loudest[louder] = said[louder]
-                origins[louder] = ORIGINS.index(self.sources[place])
-            fused.probabilities[part] = _sigmoid(logits)
-            fused.origins[part] = origins
+        for part in chunks(count, len(present) * tags):
+            said = np.stack([self._levelled(place, values[part]) * self.weights[place] for place, values in present])
+            pushed = np.nan_to_num(said, nan=0.0).sum(axis=0)
+            # the loudest is who pushed most where the sum went; NaN (nothing to say) is quieter than any push
+            loudest = np.where(np.isnan(said), -np.inf, said * np.sign(pushed)).argmax(axis=0)
+            codes = np.array([ORIGINS.index(self.sources[place]) for place, _ in present], np.int8)
+            silent = np.int8(ORIGINS.index(SuggestionOrigin.FUSED))
+            fused.origins[part] = np.where(np.isnan(said).all(axis=0), silent, codes[loudest])
+            fused.probabilities[part] = _sigmoid(self.bias + pushed)
         return fused
 
     def _levelled(self, place: int, values: Vectors) -> Float:

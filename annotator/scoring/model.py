@@ -5,7 +5,7 @@ import numpy as np
 from annotator.scoring.base import Float, ScoringInput
 
 
-def model(given: ScoringInput) -> Float | None:
+def model_probabilities(given: ScoringInput) -> Float | None:
     """The calibrated probabilities of the model in use, as they are; None before the first training."""
     if given.probabilities is None:
         return None

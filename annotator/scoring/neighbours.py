@@ -54,7 +54,7 @@ def votes(given: ScoringInput, *, voters: int = VOTERS, temperature: float = TEM
     return found
 
 
-def neighbours(given: ScoringInput) -> Float | None:
+def neighbour_votes(given: ScoringInput) -> Float | None:
     """`votes` as scores in [0, 1], NaN where nobody votes; None before the first answer."""
     if not len(given.answered):
         return None

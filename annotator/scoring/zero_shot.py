@@ -128,7 +128,7 @@ def normalise(scores: Vectors) -> Float:
     return Normaliser.fit(scores).apply(scores)
 
 
-def zero_shot(given: ScoringInput) -> Float | None:
+def zero_shot_scores(given: ScoringInput) -> Float | None:
     """Normalised cosines, about 0 +- 1 for each tag; None without text vectors."""
     if given.texts is None or not len(given.images):
         return None

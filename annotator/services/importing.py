@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
-from itertools import chain, islice
+from itertools import islice
 from os import cpu_count
 from pathlib import Path
 from typing import TypeVar
@@ -16,6 +16,7 @@ from sqlalchemy import func, select, update
 from sqlalchemy.orm import Session
 
 from annotator.arrays import write_whole
+from annotator.importers.addresses import show
 from annotator.importers.near_duplicates import group_near_duplicates
 from annotator.importers.pictures import Picture
 from annotator.importers.refusals import Refused
@@ -71,7 +72,12 @@ def _known_files(workspace: Workspace) -> dict[str, tuple[int | None, int | None
     with workspace.reading() as session:
         taken = session.execute(select(ImageFile.uri, ImageFile.byte_size, ImageFile.mtime_ns)).all()
         refused = session.execute(select(RefusedFile.uri, RefusedFile.byte_size, RefusedFile.mtime_ns)).all()
-    return {row.uri: (row.byte_size, row.mtime_ns) for row in chain(taken, refused)}
+    known = {row.uri: (row.byte_size, row.mtime_ns) for row in taken}
+    # A second archive member of a name is refused under the address of the first one, which was taken.
+    known |= {
+        row.uri: (row.byte_size, row.mtime_ns) for row in refused if row.uri not in known or row.byte_size is not None
+    }
+    return known
 
 
 def _unknown_ones(
@@ -138,6 +144,11 @@ def _store(session: Session, batch: list[tuple[Found | None, Picture | Refused]]
             report.refused.append(outcome.message)
             continue
         row = session.scalar(select(Image.row).where(Image.sha256 == outcome.sha256))
+        if row is None and _is_last_place(session, outcome.uri):
+            changed = _changed(outcome.uri)
+            _refuse(session, found, changed, now)
+            report.refused.append(changed.message)
+            continue
         if row is None:
             row, next_row = next_row, next_row + 1
             session.add(_image(row, outcome, now))
@@ -146,6 +157,18 @@ def _store(session: Session, batch: list[tuple[Found | None, Picture | Refused]]
         else:
             report.duplicates += 1
         _place(session, found, outcome, row)
+
+
+def _is_last_place(session: Session, uri: str) -> bool:
+    """Whether an image was found at `uri` and nowhere else."""
+    row = session.scalar(select(ImageFile.image_row).where(ImageFile.uri == uri))
+    return row is not None and session.scalar(select(func.count(ImageFile.id)).where(ImageFile.image_row == row)) == 1
+
+
+def _changed(uri: str) -> Refused:
+    """A new picture in the place of an image: that image's labels would name a picture nobody can find."""
+    advice = "put the old file back, and import the new picture under another name"
+    return Refused(uri, "changed", f"{show(uri)}: another picture than the one imported from here; {advice}")
 
 
 def _any_image(session: Session) -> bool:

@@ -44,7 +44,7 @@ def import_labels(workspace: Workspace, file: Path, *, as_truth: bool = False) -
             names = sorted({label for row in rows for label in row.labels})
             vocabulary.add_names(session, names)
             report.new_tags = len(names)
-        place = dict(session.execute(select(ImageFile.uri, ImageFile.image_row)).tuples().all())
+        place = dict(session.execute(select(ImageFile.uri, ImageFile.image_row)).all())
         tags = {tag.name: tag.id for tag in live_tags(session)}
         matched = list(match_rows(rows, file, errors, tags=tags, uris=set(place)))
         _give_splits(session, matched, place)

@@ -4,13 +4,12 @@ from typing import Any
 
 from sqlalchemy import select
 
-from annotator.services import picking, suggesting, tasks
+from annotator.services import picking, rounds, suggesting, tasks
 from annotator.services.people import annotator_called
 from annotator.services.snapshots import live_tags
+from annotator.services.tasks import SHOWN_TAGS
 from annotator.workspace import Workspace
 from db.models import Image, Label, Task
-
-SHOWN_TAGS = 24  # chips beside a picture; a vocabulary up to this size is asked whole
 
 
 def claim(workspace: Workspace, annotator: str, tag_id: int | None, count: int) -> dict[str, Any]:
@@ -74,6 +73,8 @@ def _add(workspace: Workspace, tag_id: int | None, count: int) -> bool:
     """Pick new questions; whether there are any."""
     if tag_id is None:
         return picking.refill(workspace) > 0
+    if rounds.ask_further(workspace, tag_id):
+        return True
     board = suggesting.current(workspace)
     if board is None:
         return False

@@ -17,7 +17,7 @@ from annotator.learning.audits import AcceptGoal, AuditState, Decision, RejectGo
 from annotator.services import models
 from annotator.services.people import annotator_called
 from annotator.services.snapshots import take
-from annotator.services.tasks import Band
+from annotator.services.tasks import SHOWN_TAGS, Band, free_count
 from annotator.snapshot import Snapshot
 from annotator.terms import LabelState, Origin, RoundStatus, Split, TaskKind
 from annotator.workspace import Workspace
@@ -25,7 +25,6 @@ from db.models import Round, RoundSet, Task
 
 ACCEPT, REJECT = "accept", "reject"
 AHEAD = 120  # draws of each set that wait as questions; more follow while its audit goes on
-SHOWN_TAGS = 24  # up to here a random image is audited for all tags at once
 WHOLE_IMAGES = 150  # random images that are audited so
 
 
@@ -122,6 +121,16 @@ def progress(workspace: Workspace) -> dict[str, Any]:
                 _drop_questions(session, round_.number, audit.set)
         names = {tag.id: tag.name for tag in snapshot.tags}
         return {"number": round_.number, "sets": [_described(audit, names, round_.targets) for audit in found]}
+
+
+def ask_further(workspace: Workspace, tag_id: int) -> bool:
+    """Ask for the next draws of a tag's sets where its audit goes on; whether questions about it wait now."""
+    with workspace.reading() as session:
+        if _open_round(session) is None:
+            return False
+    progress(workspace)
+    with workspace.reading() as session:
+        return free_count(session, tag_id) > 0
 
 
 def settle(workspace: Workspace) -> dict[str, Any]:

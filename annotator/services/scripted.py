@@ -32,7 +32,7 @@ def read_truth(workspace: Workspace, file: Path) -> Truth:
     errors: list[TableError] = []
     rows = list(read_labels(file, errors))
     with workspace.reading() as session:
-        place = dict(session.execute(select(ImageFile.uri, ImageFile.image_row)).tuples().all())
+        place = dict(session.execute(select(ImageFile.uri, ImageFile.image_row)).all())
         tags = {tag.name: column for column, tag in enumerate(live_tags(session))}
         ids = tuple(tag.id for tag in live_tags(session))
         count = len(list(session.scalars(select(Image.row))))

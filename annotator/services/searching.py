@@ -97,7 +97,5 @@ def _nearest(workspace: Workspace, backbone: Backbone, query: NDArray[np.float32
 def _hits(workspace: Workspace, rows: list[int], scores: list[float]) -> list[Hit]:
     with workspace.reading() as session:
         first = select(func.min(ImageFile.id)).where(ImageFile.image_row.in_(rows)).group_by(ImageFile.image_row)
-        files = dict(
-            session.execute(select(ImageFile.image_row, ImageFile.uri).where(ImageFile.id.in_(first))).tuples().all()
-        )
+        files = dict(session.execute(select(ImageFile.image_row, ImageFile.uri).where(ImageFile.id.in_(first))).all())
     return [Hit(row, round(score, 4), files[row]) for row, score in zip(rows, scores, strict=False)]

@@ -64,9 +64,7 @@ def take(workspace: Workspace) -> Snapshot:
             .order_by(Image.row)
         ).all()  # fmt: skip
         first = select(func.min(ImageFile.id)).group_by(ImageFile.image_row)
-        files = dict(
-            session.execute(select(ImageFile.image_row, ImageFile.uri).where(ImageFile.id.in_(first))).tuples().all()
-        )
+        files = dict(session.execute(select(ImageFile.image_row, ImageFile.uri).where(ImageFile.id.in_(first))).all())
         canvas = _Canvas(len(images), len(tags))
         _paint_rounds(canvas, workspace, session, tags)
         _paint_truth(canvas, workspace, tags)
@@ -164,7 +162,7 @@ def _paint_votes(canvas: _Canvas, votes: Votes, names: dict[int, str]) -> None:
 def _paint_reviews(canvas: _Canvas, session: Session, tags: list[Tag]) -> None:
     column = {tag.id: place for place, tag in enumerate(tags)}
     query = select(Review, Annotator.name).join(Annotator, Annotator.id == Review.reviewer_id)
-    for review, name in session.execute(query).tuples():
+    for review, name in session.execute(query):
         if review.tag_id in column:
             where = (review.image_row, column[review.tag_id])
             canvas.paint(where, review.state, Origin.REVIEW, canvas.place(name), int(review.at.timestamp()))

@@ -75,7 +75,7 @@ def waiting_by_tag(workspace: Workspace) -> dict[int, int]:
         .group_by(Task.tag_id)
     )
     with workspace.reading() as session:
-        return {tag: count for tag, count in session.execute(query).tuples() if tag is not None}
+        return {tag: count for tag, count in session.execute(query) if tag is not None}
 
 
 def tags_of(workspace: Workspace, row: int) -> list[str]:

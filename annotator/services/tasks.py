@@ -14,6 +14,7 @@ from db.models import Label, Task
 
 MOST_AT_ONCE = 200
 BAND_SIZE = 100_000_000
+SHOWN_TAGS = 24  # chips beside a picture; a vocabulary up to this size is asked whole
 
 
 class Band(IntEnum):

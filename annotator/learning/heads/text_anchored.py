@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from annotator.learning.heads.solver import Problem
 
 GAIN_PRECISION = 10.0  # of a tag's gain around the shared one, relative: about +-0.3
-ROWS_FOR_SPECTRUM = 2048
+ROWS_FOR_SPECTRUM = 4096
 SHRINK = 300.0  # answers that the choice of the penalty on all tags together counts for in each tag's choice
 
 

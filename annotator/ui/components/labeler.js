@@ -251,9 +251,10 @@ class Labeler {
   }
 
   async refillAndShow() {
+    if (!this.root.isConnected) return;
     const wasEmpty = !this.question;
     await this.refill();
-    if (wasEmpty && this.root.isConnected) this.show();
+    if (wasEmpty) this.show();
   }
 
   nothing() {

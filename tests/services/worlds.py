@@ -1,0 +1,61 @@
+"""A workspace of made-up images whose vectors show their tags: all that learning needs, without a picture."""
+
+import hashlib
+import json
+from datetime import UTC, datetime
+
+import numpy as np
+from numpy.typing import NDArray
+
+from annotator.arrays import ShardedArray, write_whole
+from annotator.services import vocabulary
+from annotator.services.scripted import Truth
+from annotator.services.snapshots import live_tags
+from annotator.terms import LabelState
+from annotator.workspace import Workspace
+from db.models import Image, ImageFile
+
+BACKBONE = "descriptor@1"
+TAGS = ("boat", "car", "tree")
+DIM = 16
+
+
+def make_world(workspace: Workspace, count: int, *, tags: tuple[str, ...] = TAGS, noise: float = 0.1) -> Truth:
+    """`count` images with `tags` and their vectors; the truth. The first of each ten and the next one are near
+    duplicates of each other."""
+    rng = np.random.default_rng(3)
+    truth = (rng.random((count, len(tags))) < 0.4).astype(np.int8)
+    directions = rng.standard_normal((len(tags), DIM))
+    vectors = (2 * truth - 1) @ directions + noise * rng.standard_normal((count, DIM))
+    vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
+    now = datetime.now(UTC)
+    with workspace.transaction() as session:
+        vocabulary.add_names(session, list(tags))
+        for row in range(count):
+            group = row - 1 if row % 10 == 1 else row
+            session.add(
+                Image(
+                    row=row, sha256=hashlib.sha256(str(row).encode()).hexdigest(), byte_size=1, format="JPEG",
+                    mode="RGB", width=4, height=3, orientation=1, frames=1, perceptual_hash=row,
+                    near_duplicate_group=group, given_split=None, added_at=now,
+                )
+            )  # fmt: skip
+            session.add(ImageFile(uri=f"/pictures/{row}.jpg", image_row=row, byte_size=1, mtime_ns=1))
+        session.flush()
+        ids = tuple(tag.id for tag in live_tags(session))
+    put_vectors(workspace, vectors)
+    return Truth(truth, ids, {})
+
+
+def put_vectors(workspace: Workspace, vectors: NDArray[np.floating]) -> None:
+    """Store `vectors` as if the backbone had made them."""
+    store = ShardedArray.create(workspace.embeddings_folder(BACKBONE), vectors.shape[1], backbone=BACKBONE)
+    store.append(vectors)
+    store.flush()
+    note = {"name": BACKBONE, "spec": "descriptor", "texts": False}
+    write_whole(workspace.folder / "embeddings" / "current.json", json.dumps(note).encode())
+
+
+def whole(truth: Truth, row: int) -> list[tuple[int, int, LabelState]]:
+    """The true labels of one image, as an answer gives them."""
+    return [(row, tag, LabelState(state)) for tag, state in zip(truth.tag_ids, truth.labels[row].tolist(), strict=True)]

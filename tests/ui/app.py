@@ -1,0 +1,144 @@
+"""The served app as a person sees it: a workspace of the committed pictures, its server, its pages."""
+
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from playwright.sync_api import Locator, Page
+from sqlalchemy import select
+
+from annotator.services import embedding, picking, suggesting, training, vocabulary
+from annotator.services.importing import import_pictures
+from annotator.services.people import annotator_called
+from annotator.services.scripted import answer_from_truth, read_truth
+from annotator.settings import Settings
+from annotator.workspace import Workspace
+from db.models import Annotator, Label, Submission
+
+PERSON = "me"
+ANSWERED = 14  # leaves about thirty questions for the tests
+PATIENCE = 20.0
+
+
+def until(what: Callable[[], Any], seconds: float = PATIENCE) -> Any:
+    """The first true value of `what`; an error where none comes."""
+    end = time.monotonic() + seconds
+    while True:
+        found = what()
+        if found:
+            return found
+        if time.monotonic() > end:
+            raise TimeoutError(f"never true within {seconds} s")
+        time.sleep(0.05)
+
+
+def make_workspace(folder: Path, samples: Path) -> Workspace:
+    """The committed pictures, embedded, partly answered, trained once; no training starts by itself."""
+    workspace = Workspace.create(folder, Settings(device="cpu", workers=1))
+    vocabulary.add_from_file(workspace, samples / "tags.yaml")
+    import_pictures(workspace, [samples / "images"])
+    embedding.embed(workspace)
+    picking.refill(workspace, ANSWERED, "random")
+    answer_from_truth(workspace, read_truth(workspace, samples / "labels.csv"), "sample annotator", ANSWERED)
+    training.train(workspace)
+    suggesting.refresh(workspace)
+    picking.refill(workspace)
+    workspace.change_project(retrain_images=10_000)
+    with workspace.transaction() as session:
+        annotator_called(session, PERSON)
+    return workspace
+
+
+class Served:
+    """The app on a port of its own; it can be killed and started again."""
+
+    def __init__(self, workspace: Workspace) -> None:
+        self.workspace = workspace
+        with socket.socket() as probe:
+            probe.bind(("127.0.0.1", 0))
+            self.port = int(probe.getsockname()[1])
+        self.base = f"http://127.0.0.1:{self.port}"
+        self.process: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> None:
+        folder = str(self.workspace.folder)
+        command = [sys.executable, "-m", "annotator.cli", "ui", "-w", folder, "--port", str(self.port)]
+        self.process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        until(self.answers, 60)
+
+    def answers(self) -> bool:
+        with socket.socket() as probe:
+            return probe.connect_ex(("127.0.0.1", self.port)) == 0
+
+    def end(self, how: signal.Signals = signal.SIGTERM) -> None:
+        if self.process is not None:
+            self.process.send_signal(how)
+            self.process.wait(30)
+            self.process = None
+
+    def open(self, page: Page, name: str) -> None:
+        page.goto(f"{self.base}/{name}")
+        page.locator("[data-testid=stMainBlockContainer]").wait_for()
+
+    # The store
+
+    def submissions(self) -> list[tuple[str, int, str | None]]:
+        """(client, seq, problem) of everything the person sent, as stored."""
+        query = select(Submission.client, Submission.seq, Submission.problem).join(Annotator)
+        with self.workspace.reading() as session:
+            found = session.execute(query.where(Annotator.name == PERSON).order_by(Submission.id)).all()
+        return [tuple(row) for row in found]
+
+    def labels(self, row: int) -> dict[int, int]:
+        """The person's states by tag id on one image."""
+        query = select(Label.tag_id, Label.state).join(Annotator)
+        with self.workspace.reading() as session:
+            found = session.execute(query.where(Annotator.name == PERSON, Label.image_row == row)).all()
+        return {tag: int(state) for tag, state in found}
+
+
+class LabelPage:
+    """The Label page by its keys, and what is on the screen."""
+
+    def __init__(self, page: Page, served: Served) -> None:
+        self.page = page
+        served.open(page, "label")
+        self.painted()
+
+    def painted(self) -> int:
+        """Wait for the picture; its row."""
+        picture = self.page.locator(".stage img[data-part=picture]:not([hidden])")
+        picture.wait_for()
+        until(lambda: picture.evaluate("image => image.complete && image.naturalWidth > 0"))
+        return int(str(picture.get_attribute("src")).rsplit("/", 1)[1])
+
+    def chip(self, place: int) -> Locator:
+        return self.page.locator(".chip").nth(place)
+
+    def states(self) -> dict[int, int]:
+        script = "chips => chips.map((chip) => [Number(chip.dataset.tag), chip.ariaPressed])"
+        pressed = {"true": 1, "false": 0, "mixed": -1}
+        return {tag: pressed[state] for tag, state in self.page.locator(".chip").evaluate_all(script)}
+
+    def press(self, *keys: str) -> None:
+        for key in keys:
+            self.page.keyboard.press(key)
+
+    def answer(self, *keys: str) -> tuple[int, dict[int, int]]:
+        """Press `keys`, accept; the row and the states that were on the screen."""
+        row = self.painted()
+        self.press(*keys)
+        states = self.states()
+        self.press("Enter")
+        return row, states
+
+    def saved(self) -> None:
+        until(lambda: "saved" in self.status())
+
+    def status(self) -> str:
+        return str(self.page.locator("[data-part=status]").text_content())
