@@ -1,5 +1,13 @@
 """The browser app. Started by `annotator ui` and `make run`; `streamlit run streamlit_app.py` works too."""
 
-from annotator.ui.app import make_app
+import streamlit as st
+from starlette.middleware import Middleware
 
-app = make_app()
+from annotator.ui.app import SCRIPT, configure
+from annotator.web.loopback import LoopbackOnly
+from annotator.web.routes import ROUTES
+from annotator.web.server import supervised_worker
+
+configure()
+# Written out here: `streamlit run` looks for this very call in the file it is given.
+app = st.App(SCRIPT, routes=ROUTES, lifespan=supervised_worker, middleware=[Middleware(LoopbackOnly)])

@@ -31,6 +31,7 @@ QUERIES = 4_096  # queries that share one decoding of a block
 TILE = 512  # queries multiplied at once: (512, 65,536) similarities are 134 MB
 MATRIX_FROM = 128  # queries from which decoding a block and multiplying matrices beats one scan for each query
 ROWS_PER_CELL = 64  # of the sample the cells are learned from; FAISS asks for 39 at least
+EVERY = 2**30  # FAISS searches no more cells than there are
 SPARE = 8  # fetched beyond k, so that equal scores at the cut are cut by row and not by chance
 GPU_MOST = 2_048  # FAISS' own limit of k and of cells searched on a GPU
 GROWTH = 1.3  # a file may lack this share of the rows: they are added; beyond it the cells no longer fit
@@ -52,7 +53,7 @@ class Neighbours:
         """recall@10 against exact search, measured on held-out queries; 1 for an exact index."""
         self._measured_at = len(self)
         self._mapped_from: Path | None = None
-        self._gpu = _on_gpu(index, kind) if _has_gpu(device) else None
+        self._gpu = _on_gpu(index, kind, device)
 
     def __len__(self) -> int:
         return int(self._index.ntotal)
@@ -89,8 +90,7 @@ class Neighbours:
             scores[part], rows[part] = self._ranked(asked, width, barred[part], self.probes)
             short = np.flatnonzero((rows[part] < 0).any(axis=1)) + start
             if len(short) and self.kind == "ivf":  # the searched cells held too few: search all of them
-                again = asked[short - start]
-                scores[short], rows[short] = self._ranked(again, width, barred[short], self._index.nlist)
+                scores[short], rows[short] = self._ranked(asked[short - start], width, barred[short], EVERY)
         return scores, rows
 
     def graph(self, k: int, *, progress: Progress = silent) -> tuple[Rows, Float]:
@@ -118,19 +118,12 @@ class Neighbours:
                 truth.compare(start, _decoded(self._index, own))
             self.probes, self.recall = _tune(self._index, truth)
             self._measured_at = len(self)
-        self._gpu = _on_gpu(self._index, self.kind) if _has_gpu(self.device) else None
+        self._gpu = _on_gpu(self._index, self.kind, self.device)
 
     def save(self, path: Path) -> None:
         """Write `path` and `path`.json. An exact index writes only the latter: the vectors are all it holds."""
-        note: dict[str, Any] = {
-            "format": FORMAT,
-            "kind": self.kind,
-            "count": len(self),
-            "dim": self.dim,
-            "probes": self.probes,
-            "recall": self.recall,
-            "fingerprint": self._fingerprint(),
-        }
+        note = {"format": FORMAT, "kind": self.kind, "count": len(self), "dim": self.dim}
+        note |= {"probes": self.probes, "recall": self.recall, "fingerprint": self._fingerprint()}
         path.parent.mkdir(parents=True, exist_ok=True)
         if self.kind == "ivf":
             temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex[:8]}.tmp")
@@ -344,9 +337,7 @@ def _rounded(vectors: Vectors) -> Float:
 
 
 def _decoded(index: Any, rows: Rows) -> Float:
-    if not len(rows):
-        return np.empty((0, index.d), np.float32)
-    return np.asarray(index.reconstruct_batch(rows), np.float32)
+    return np.asarray(index.reconstruct_batch(rows), np.float32) if len(rows) else np.empty((0, index.d), np.float32)
 
 
 def _sampled(count: int) -> Rows:
@@ -382,13 +373,11 @@ def _check(vectors: Vectors, dim: int | None) -> None:
         raise UsageError(f"vectors of shape {vectors.shape} cannot be searched; give an array of shape {wanted}")
 
 
-def _has_gpu(device: str) -> bool:
-    return device.startswith("cuda") and _faiss().get_num_gpus() > 0
-
-
-def _on_gpu(index: Any, kind: str) -> Any:
-    """A copy that searches on GPU 0; the original goes on serving files, additions and what the GPU cannot."""
+def _on_gpu(index: Any, kind: str, device: str) -> Any:
+    """A copy that searches on GPU 0, or None; the original goes on serving files, additions and what no GPU can."""
     faiss = _faiss()
+    if not device.startswith("cuda") or faiss.get_num_gpus() == 0:
+        return None
     resources = faiss.StandardGpuResources()
     if kind == "ivf":
         copy = faiss.index_cpu_to_gpu(resources, 0, index)

@@ -11,7 +11,9 @@ one tag hold together. An attempt is counted when its first draw is answered, wh
 An answer "cannot tell" (UNKNOWN) counts against us on both sides: as no positive in A, as a missed positive in R.
 
 People's answers count as right and stay, also inside a settled set: a wrong member that was drawn is a corrected one.
-So the final precision and recall of a tag (`certify`) follow from the undrawn rest of each set.
+So the final precision and recall of a tag (`certify`) follow from the undrawn rest of each set. Wherever positives from
+people are asked for below, those on drawn images count and those on UNDRAWN members of an accepted set do not: the
+bound of the set counts them already.
 """
 
 import math
@@ -155,7 +157,7 @@ def audit_rejected(
 def surplus_of(people_positive: int, settled: Iterable[AuditState], precision: float) -> float:
     """Positives that a tag has to spare above `precision`: a set may be a little worse where the rest is better.
 
-    `people_positive`: images that people answered positive, drawn ones included; `settled`: the accepted sets.
+    `people_positive`: positives from people, drawn ones included; `settled`: the accepted sets.
     """
     return people_positive * (1 - precision) + sum(_rest_low(a) - precision * (a.size - a.drawn) for a in settled)
 
@@ -165,7 +167,7 @@ def certify(
 ) -> Certificate:
     """What is proven of one tag after all its rounds.
 
-    `people_positive`  images that people answered positive, those drawn in audits included
+    `people_positive`  positives from people, drawn ones included
     `accepted`, `rejected`  the settled sets, each with its newest audit
     `open_missed`      positives that may be among the images nobody decided: how many these are, or a proven bound
 

@@ -34,7 +34,9 @@ class Votes:
 def votes(given: ScoringInput, *, voters: int = VOTERS, temperature: float = TEMPERATURE) -> Votes:
     """What the nearest answered images say of each image and tag.
 
-    Unknown labels carry no weight. Neither an image's own labels nor those of its near-duplicates move its score.
+    Unknown labels carry no weight. The voters on a tag are the nearest that know it, among at most MOST_CANDIDATES
+    where few tags are known of each image. Neither an image's own labels nor those of its near-duplicates move its
+    score.
     """
     if voters < 1 or temperature <= 0:
         raise UsageError(f"{voters} voters at temperature {temperature}: at least 1 voter and a temperature above 0")
@@ -71,7 +73,9 @@ def _candidates(given: ScoringInput, voters: int) -> Iterator[tuple[slice, Rows,
     answered = given.answered
     known = (given.labels[answered] != LabelState.UNKNOWN).mean(axis=0)
     density = float(np.median(known[known > 0])) if known.any() else 1.0
-    width = min(len(answered), MOST_CANDIDATES, math.ceil(voters / density))
+    # half as many again, and ten: how many of the nearest know a tag varies
+    needed = voters if density == 1 else math.ceil(1.5 * voters / density) + 10
+    width = min(len(answered), max(voters, min(needed, MOST_CANDIDATES)))
     vectors = np.asarray(given.images[answered], np.float32)
     for part in chunks(len(given.images), max(len(answered), given.images.shape[1])):
         cosines = np.asarray(given.images[part], np.float32) @ vectors.T

@@ -141,6 +141,8 @@ def _retried(workspace: Workspace, backbone: Backbone, store: ShardedArray, uris
     rows = json.loads(file.read_text()) if file.exists() else []
     still = []
     for row in rows:
+        if row >= len(store):
+            continue  # a run was killed before it had stored this row: it is computed with the missing ones
         array = _prepared(backbone, uris[row])
         if array is None:
             still.append(row)

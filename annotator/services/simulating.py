@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from annotator.errors import UsageError
+from annotator.errors import MissingError, UsageError
 from annotator.importers.tables import read_labels
 from annotator.learning import metrics
 from annotator.learning.splits import assign_splits
@@ -58,7 +58,7 @@ def simulate(plan: Plan, folder: Path | None = None, progress: Progress = silent
         held_out = np.array([row for row, split in truth.splits.items() if split == Split.TEST], np.int64)
         zero_shot = _quality_of_suggestions(workspace, truth, held_out)
         curve = _loop(workspace, plan, truth, held_out, began, progress)
-        settled = _round(workspace, plan, truth) if plan.audits else []
+        settled = _round(workspace, plan, truth) if plan.audits and curve else []
         snapshot = take(workspace)
         return {
             "settings": {name: str(value) for name, value in vars(plan).items()},
@@ -120,9 +120,10 @@ def _loop(
             break
         answered += new
         progress(answered, plan.budget, "answering")
-        if answered < training.FEWEST_IMAGES:
-            continue
-        report = training.train(workspace)
+        try:
+            report = training.train(workspace)
+        except MissingError:
+            continue  # too few of these answers may train so far: some were drawn to measure
         figures = _held_out_figures(workspace, truth, held_out)
         curve.append(
             {"answers": answered, "labels": report.labels, "seconds": round(time.monotonic() - began, 2), **figures}

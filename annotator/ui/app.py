@@ -1,28 +1,27 @@
-"""The ASGI application: Streamlit's script, our routes beside it, and the worker it keeps running."""
+"""What the ASGI application is made of: Streamlit's script and its options. streamlit_app.py puts it together."""
 
 from pathlib import Path
 from typing import Any
 
-import streamlit as st
 from streamlit import config
-
-from annotator.web.routes import ROUTES
-from annotator.web.server import supervised_worker
 
 OPTIONS: dict[str, Any] = {
     "browser.gatherUsageStats": False,
+    "server.address": "127.0.0.1",
     "server.headless": True,  # opens no window and asks for no e-mail address
     "client.toolbarMode": "minimal",
+    "client.showErrorLinks": False,  # no links to other people's services with our error texts
     "client.showSidebarNavigation": False,
     "server.fileWatcherType": "none",
-    "theme.primaryColor": "#2563eb",
+    "theme.primaryColor": "#1d4ed8",  # dark enough for text on its own tint
     "theme.baseRadius": "medium",
     "theme.dark.primaryColor": "#60a5fa",
 }
 
+SCRIPT = Path(__file__).parent / "main.py"
 
-def make_app() -> st.App:
-    """The application that uvicorn serves; `streamlit run streamlit_app.py` takes the same."""
+
+def configure() -> None:
+    """Streamlit's options, before it starts: quiet, local, in the project's colours."""
     for name, value in OPTIONS.items():
         config.set_option(name, value)
-    return st.App(Path(__file__).parent / "main.py", routes=ROUTES, lifespan=supervised_worker)

@@ -37,8 +37,7 @@ def is_same_site(request: Request) -> bool:
     host = request.headers.get("host", "")
     name = host.rsplit(":", 1)[0] if not host.endswith("]") else host
     origin = request.headers.get("origin")
-    server = request.scope.get("server") or ("", 0)
-    return (name in LOCAL_HOSTS or name == server[0]) and (origin is None or urlsplit(origin).netloc == host)
+    return name in LOCAL_HOSTS and (origin is None or urlsplit(origin).netloc == host)
 
 
 def _signer(workspace: Workspace, purpose: str) -> URLSafeTimedSerializer:

@@ -16,7 +16,7 @@ from annotator.services.snapshots import take
 from annotator.services.status import refused_files, status
 from annotator.terms import LabelState, Origin, Split
 from annotator.workspace import Workspace
-from db.models import Image, ImageFile, Label
+from db.models import ImageFile, Label
 from tests.importers.bad_pictures import applicable, make_all
 
 YES, NO, UNKNOWN = LabelState.POSITIVE, LabelState.NEGATIVE, LabelState.UNKNOWN
@@ -172,9 +172,7 @@ def test_a_killed_import_is_resumed_to_the_same_rows(
 
 def test_two_imports_at_once_add_each_picture_once(workspace: Workspace, folder: Path) -> None:
     reports: list[ImportReport] = []
-    threads = [
-        threading.Thread(target=lambda: reports.append(import_pictures(workspace, [folder]))) for _ in range(2)
-    ]
+    threads = [threading.Thread(target=lambda: reports.append(import_pictures(workspace, [folder]))) for _ in range(2)]
     for thread in threads:
         thread.start()
     for thread in threads:

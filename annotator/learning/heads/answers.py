@@ -1,6 +1,6 @@
 """The labelled images on the device, standardised, in the layout the solver wants."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -30,6 +30,9 @@ class Answers:
     labels: NDArray[np.int8]  # (N, C)
     weights: NDArray[np.floating[Any]] | None  # (N, C)
     prevalence: float  # share of positives in all answers, at most 1/2
+    latest: dict[int, tuple["Tensor", "Tensor"]] = field(
+        default_factory=dict
+    )  # the last block, which is asked for again
 
     def blocks(self) -> list[slice]:
         """Tags that are solved together: as many as memory bears with their logits and remembered steps."""
@@ -38,7 +41,13 @@ class Answers:
         return [slice(start, start + size) for start in range(0, self.labels.shape[1], size)]
 
     def block(self, tags: slice) -> tuple["Tensor", "Tensor"]:
-        """(C, N + 2) float labels, and weights that are 0 where unknown."""
+        """(C, N + 2) float labels, and weights that are 0 where unknown; not to be changed in place."""
+        if tags.start not in self.latest:
+            self.latest.clear()
+            self.latest[tags.start] = self._make_block(tags)
+        return self.latest[tags.start]
+
+    def _make_block(self, tags: slice) -> tuple["Tensor", "Tensor"]:
         import torch
 
         part, device = self.labels[:, tags], self.features.device

@@ -147,7 +147,7 @@ class HeadSettings:
     """Tried in this order when a validation set is given."""
     text_scale: float = 100.0
     """Logit per unit of cosine where the text alone decides (CLIP's own temperature); answers correct it."""
-    tolerance: float = 1e-2
+    tolerance: float = 0.03
     """A tag stops when its next step is below sqrt(tolerance) posterior standard deviations."""
     max_iterations: int = 200
     rank: int = 128

@@ -168,10 +168,10 @@ def minimise(problem: Problem, start: Tensor, tolerance: float, limit: int, tick
     """
     iterations = 0
     if _rough_pays(problem):
-        # Products of 8 bits find the way at a quarter of the time; a step or two in float32 then correct the end.
+        # Products of 8 bits find the way in a quarter of the time; float32 then checks the end and corrects it.
         rough = replace(problem, features=problem.features.bfloat16())
         half = None if tick is None else (lambda done, total: tick(done // 2, total))
-        found = _descend(rough, start, tolerance, limit // 2, half)
+        found = _descend(rough, start, tolerance / 3, limit // 2, half)
         start, iterations = found.theta, found.iterations
     found = _descend(problem, start, tolerance, limit - iterations, tick)
     return replace(found, iterations=found.iterations + iterations)

@@ -365,7 +365,10 @@ class Labeler {
     input.addEventListener("input", () => this.match(input.value));
     input.addEventListener("keydown", (event) => {
       if (event.key === "Escape") this.leaveAdd();
-      if (event.key === "Enter" && this.matched?.length) this.choose(this.matched[this.chosen ?? 0].id);
+      if (event.key === "Enter") {
+        event.preventDefault(); // the focus moves to a button here, which must not be pressed by the same key
+        if (this.matched?.length) this.choose(this.matched[this.chosen ?? 0].id);
+      }
       if (event.key === "ArrowDown" || event.key === "ArrowUp") {
         this.chosen = Math.max(0, Math.min((this.matched?.length ?? 1) - 1, (this.chosen ?? 0) + (event.key === "ArrowDown" ? 1 : -1)));
         this.drawMatches();

@@ -42,11 +42,11 @@ def test_full_labels_without_text_reach_the_optimum_of_scikit_learn(ridge: float
     assert report.converged.all()
 
 
-def test_the_default_tolerance_is_within_a_tenth_of_a_posterior_deviation_of_the_optimum() -> None:
+def test_the_default_tolerance_is_within_a_quarter_of_a_posterior_deviation_of_the_optimum() -> None:
     X, labels, _ = images(n=300)
     quick, _ = fit_head("text_anchored", X, labels)
     exact, _ = fit_head("text_anchored", X, labels, tolerance=EXACT)
-    assert (np.abs(quick.logits(X) - exact.logits(X)) < 0.15 * np.sqrt(exact.variances(X))).all()
+    assert (np.abs(quick.logits(X) - exact.logits(X)) < 0.25 * np.sqrt(exact.variances(X))).all()
 
 
 def test_real_clip_vectors_reach_the_optimum_of_scikit_learn() -> None:

@@ -1,0 +1,189 @@
+"""Each page runs on its own and behind the menu, on a real workspace in every stage of a project."""
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from streamlit.testing.v1 import AppTest
+
+import annotator.ui
+from annotator import workspace as workspaces
+from annotator.services import picking, suggesting, training
+from annotator.services.scripted import answer_from_truth, read_truth
+from annotator.settings import Settings
+from annotator.workspace import Workspace
+
+ROOT = Path(annotator.ui.__file__).parent.parent.parent
+MAIN = ROOT / "annotator" / "ui" / "main.py"
+PAGES = ["home", "label", "verify", "search", "rounds", "export"]
+SECONDS = 60
+
+Opened = Callable[[Workspace], None]
+
+
+@pytest.fixture
+def serve(monkeypatch: pytest.MonkeyPatch) -> Iterator[Opened]:
+    """Make a workspace the one the pages serve."""
+
+    def chosen(workspace: Workspace) -> None:
+        monkeypatch.setenv("ANNOTATOR_WORKSPACE", str(workspace.folder))
+        monkeypatch.setenv("ANNOTATOR_DEVICE", "cpu")
+        workspaces.current.cache_clear()
+
+    workspaces.current.cache_clear()
+    yield chosen
+    if workspaces.current.cache_info().currsize:
+        workspaces.current().close()
+    workspaces.current.cache_clear()
+
+
+@pytest.fixture
+def trained(filled: Workspace, samples: Path) -> Workspace:
+    picking.refill(filled, 24, "random")
+    answer_from_truth(filled, read_truth(filled, samples / "labels.csv"), "sample annotator", 24)
+    training.train(filled)
+    suggesting.refresh(filled)
+    picking.refill(filled)
+    return filled
+
+
+def run(page: str) -> AppTest:
+    return AppTest.from_file(str(ROOT / "pages" / f"{page}.py"), default_timeout=SECONDS).run()
+
+
+def words(app: AppTest) -> str:
+    """Everything the page says in its own elements."""
+    kinds = (app.title, app.subheader, app.caption, app.info, app.warning, app.error, app.success)
+    return "\n".join(str(element.value) for kind in kinds for element in kind)
+
+
+def metrics(app: AppTest) -> dict[str, str]:
+    return {metric.label: metric.value for metric in app.metric}
+
+
+def component(app: AppTest) -> dict[str, Any]:
+    import json
+
+    (element,) = app.get("bidi_component")
+    data: dict[str, Any] = json.loads(element.proto.json)
+    return data
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_each_page_runs_alone(page: str, trained: Workspace, serve: Opened) -> None:
+    serve(trained)
+    assert not run(page).exception
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_each_page_says_what_to_do_in_an_empty_workspace(page: str, workspace: Workspace, serve: Opened) -> None:
+    serve(workspace)
+    app = run(page)
+    assert not app.exception
+    assert words(app) or metrics(app)
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_a_missing_workspace_is_told_on_the_page(
+    page: str, tmp_path: Path, serve: Opened, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("ANNOTATOR_WORKSPACE", str(tmp_path / "nowhere"))
+    app = run(page)
+    assert not app.exception
+    assert "annotator init" in app.error[0].value
+
+
+def test_the_menu_leads_to_every_page(trained: Workspace, serve: Opened) -> None:
+    serve(trained)
+    app = AppTest.from_file(str(MAIN), default_timeout=SECONDS).run()
+    assert not app.exception
+    assert app.title[0].value == "Home"
+    for page in PAGES:
+        app.switch_page(str(ROOT / "pages" / f"{page}.py")).run()
+        assert not app.exception, page
+
+
+def test_home_counts_what_is_there(trained: Workspace, serve: Opened) -> None:
+    serve(trained)
+    shown = metrics(run("home"))
+    assert (shown["Images"], shown["Answered images"], shown["Rounds settled"]) == ("48", "24", "0")
+    assert 0 <= float(shown["Held-out mAP"]) <= 1
+
+
+def test_home_trains_when_asked_once(trained: Workspace, serve: Opened) -> None:
+    from annotator import jobs
+
+    serve(trained)
+    app = run("home")
+    next(button for button in app.button if button.label == "Train now").click().run()
+    assert not app.exception
+    assert [job.kind for job in jobs.list_jobs(trained) if job.is_open] == ["train"]
+
+
+def test_label_hands_the_browser_the_vocabulary_and_a_token(trained: Workspace, serve: Opened) -> None:
+    from annotator.web import signing
+
+    serve(trained)
+    data = component(run("label"))
+    assert len(data["tags"]) == 21
+    assert signing.trade(trained, data["token"])[0] == Settings().name  # type: ignore[index]
+
+
+def test_answers_are_kept_under_the_name_in_the_side_bar(trained: Workspace, serve: Opened) -> None:
+    from annotator.web import signing
+
+    serve(trained)
+    app = AppTest.from_file(str(MAIN), default_timeout=SECONDS).run()
+    app.sidebar.text_input[0].set_value(" Anna ").run()
+    app.switch_page(str(ROOT / "pages" / "label.py")).run()
+    traded = signing.trade(trained, component(app)["token"])
+    assert traded is not None and traded[0] == "Anna"
+
+
+def test_verify_asks_about_the_chosen_tag(trained: Workspace, serve: Opened) -> None:
+    serve(trained)
+    app = run("verify")
+    app.selectbox[0].select("boat").run()
+    assert component(app)["tag"]["name"] == "boat"
+
+
+def test_search_finds_pictures_of_a_tag_and_says_when_there_is_none(trained: Workspace, serve: Opened) -> None:
+    serve(trained)
+    app = run("search")
+    app.text_input[0].set_value("tree").run()
+    assert not app.exception and not app.error
+    assert len(app.get("imgs")) == 24
+    app.text_input[0].set_value("zeppelin").run()
+    assert not app.exception
+    assert "zeppelin" in app.error[0].value
+
+
+def test_search_by_picture_finds_the_picture_itself(trained: Workspace, serve: Opened, samples: Path) -> None:
+    serve(trained)
+    app = run("search")
+    file = sorted((samples / "images").iterdir())[5]
+    app.file_uploader[0].upload(file.name, file.read_bytes(), "image/jpeg").run()
+    assert not app.exception and not app.error
+    assert len(app.get("imgs")) == 24
+    assert app.get("imgs")[0].proto.imgs[0].caption.startswith("1.00")
+
+
+def test_rounds_tells_why_it_cannot_propose(workspace: Workspace, serve: Opened) -> None:
+    serve(workspace)
+    app = run("rounds")
+    next(button for button in app.button if button.label == "Propose a round").click().run()
+    assert not app.exception
+    assert app.warning
+
+
+def test_export_offers_a_file_of_each_format(trained: Workspace, serve: Opened) -> None:
+    from annotator.exporters import EXPORTERS
+
+    serve(trained)
+    app = run("export")
+    for name in EXPORTERS:
+        app.segmented_control[0].set_value(name).run()
+        assert not app.exception
+        assert app.get("download_button")
+    assert metrics(app)["Images"] == "48"

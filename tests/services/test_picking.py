@@ -1,0 +1,133 @@
+import numpy as np
+import pytest
+from sqlalchemy import select
+
+from annotator.errors import UnknownNameError
+from annotator.learning.queries import QUERIES
+from annotator.services import labelling, picking, tasks, training
+from annotator.services.scripted import Truth, answer_from_truth
+from annotator.services.snapshots import take
+from annotator.terms import LabelState, Split, TaskKind
+from annotator.workspace import Workspace
+from db.models import Task
+from tests.services.worlds import make_world, whole
+
+COUNT = 300
+
+
+@pytest.fixture
+def truth(workspace: Workspace) -> Truth:
+    return make_world(workspace, COUNT)
+
+
+def asked(workspace: Workspace) -> list[Task]:
+    with workspace.reading() as session:
+        query = select(Task).where(Task.done_at.is_(None), Task.tag_id.is_(None)).order_by(Task.position)
+        return list(session.scalars(query))
+
+
+def questions(workspace: Workspace) -> list[tuple[int, TaskKind, str]]:
+    return [(task.image_row, task.kind, task.reason) for task in asked(workspace)]
+
+
+@pytest.fixture(params=[False, True], ids=["before the first training", "after it"])
+def trained(request: pytest.FixtureRequest, workspace: Workspace, truth: Truth) -> Workspace:
+    if request.param:
+        picking.refill(workspace, 60, "random")
+        answer_from_truth(workspace, truth, "anna", 60)
+        training.train(workspace)
+    return workspace
+
+
+@pytest.mark.parametrize("strategy", QUERIES)
+def test_each_strategy_keeps_measuring_and_training_images_apart(trained: Workspace, strategy: str) -> None:
+    assert picking.refill(trained, 40, strategy) == 40
+    snapshot = take(trained)
+    by_kind: dict[bool, list[int]] = {True: [], False: []}
+    for task in asked(trained):
+        by_kind[task.kind == TaskKind.CALIBRATION].append(task.image_row)
+        assert task.reason
+    assert len(by_kind[True]) == 6
+    assert snapshot.in_split(Split.VALIDATION)[by_kind[True]].all()
+    assert snapshot.in_split(Split.TRAIN)[by_kind[False]].all()
+
+
+@pytest.mark.parametrize("strategy", QUERIES)
+def test_no_strategy_asks_about_two_near_duplicates(trained: Workspace, strategy: str) -> None:
+    picking.refill(trained, 60, strategy)
+    groups = take(trained).groups
+    picked = [groups[task.image_row] for task in asked(trained) if task.kind != TaskKind.CALIBRATION]
+    assert len(picked) == len(set(picked)) > 0
+
+
+@pytest.mark.parametrize("strategy", QUERIES)
+def test_the_same_answers_and_seed_give_the_same_questions(trained: Workspace, strategy: str) -> None:
+    picking.refill(trained, 30, strategy)
+    first = questions(trained)
+    picking.refill(trained, 30, strategy)
+    assert questions(trained) == first
+
+
+def test_another_seed_gives_other_questions(workspace: Workspace, truth: Truth) -> None:
+    picking.refill(workspace, 30)
+    first = questions(workspace)
+    workspace.change_project(seed=1)
+    picking.refill(workspace, 30)
+    assert questions(workspace) != first
+
+
+def test_no_test_image_is_ever_asked(workspace: Workspace, truth: Truth) -> None:
+    seen: set[int] = set()
+    while picking.refill(workspace, 100):
+        seen |= {task.image_row for task in asked(workspace)}
+        answer_from_truth(workspace, truth, "anna", 100)
+    test = set(np.flatnonzero(take(workspace).in_split(Split.TEST)).tolist())
+    assert test
+    assert seen == set(range(COUNT)) - test
+
+
+def test_what_a_person_answered_or_holds_is_not_asked_again(workspace: Workspace, truth: Truth) -> None:
+    labelling.set_labels(workspace, "anna", [label for row in range(50) for label in whole(truth, row)])
+    picking.refill(workspace, 30)
+    held = {task.image_row for task in tasks.claim(workspace, "ben", None, 5)}
+    picking.refill(workspace, 30)
+    rows = [task.image_row for task in asked(workspace)]
+    assert min(rows) >= 50
+    assert len(rows) == len(set(rows)) == 35
+    assert held < set(rows)
+
+
+def test_cannot_tell_is_an_answer_and_is_not_asked_again(workspace: Workspace, truth: Truth) -> None:
+    labels = [(row, tag, LabelState.UNKNOWN) for row in range(COUNT) for tag in truth.tag_ids]
+    labelling.set_labels(workspace, "anna", labels)
+    assert picking.refill(workspace, 30) == 0
+
+
+def test_random_questions_are_spread_among_the_picked_ones(workspace: Workspace, truth: Truth) -> None:
+    picking.refill(workspace, 60)
+    kinds = [task.kind for task in asked(workspace)]
+    for third in (kinds[:20], kinds[20:40], kinds[40:]):
+        assert third.count(TaskKind.CALIBRATION) == 3
+
+
+def test_held_out_answers_steer_no_pick(workspace: Workspace, truth: Truth) -> None:
+    training_rows = np.flatnonzero(take(workspace).in_split(Split.TRAIN))[:40].tolist()
+    held_out = np.flatnonzero(~take(workspace).in_split(Split.TRAIN))[:20].tolist()
+    labelling.set_labels(workspace, "anna", [label for row in training_rows for label in whole(truth, row)])
+    labelling.set_labels(workspace, "anna", [label for row in held_out for label in whole(truth, row)])
+    picking.refill(workspace, 30)
+    first = questions(workspace)
+    flipped = [(row, tag, LabelState(1 - state)) for row in held_out for _, tag, state in whole(truth, row)]
+    labelling.set_labels(workspace, "anna", flipped)
+    picking.refill(workspace, 30)
+    assert questions(workspace) == first
+
+
+def test_a_wrong_strategy_brings_the_near_one(workspace: Workspace) -> None:
+    with pytest.raises(UnknownNameError, match="did you mean 'mixed'"):
+        picking.refill(workspace, 10, "mixt")
+
+
+@pytest.mark.parametrize("strategy", QUERIES)
+def test_an_empty_workspace_asks_nothing(workspace: Workspace, strategy: str) -> None:
+    assert picking.refill(workspace, 10, strategy) == 0
