@@ -159,9 +159,10 @@ def run_worker(workspace: Workspace, should_stop: Callable[[], bool], *, retrain
     try:
         _launch(workspace)
         write_whole(_ready_file(workspace), b"")  # now the queue's tables are there
+        asked = 0
         while not should_stop():
             if retrain:
-                _retrain_when_due(workspace)
+                asked = _retrain_when_due(workspace, asked)
             _sleep(POLL_SECONDS, should_stop)
     finally:
         DBOS.destroy(destroy_registry=True)
@@ -266,11 +267,15 @@ def _told(workspace: Workspace, job_id: str) -> dict[str, Any]:
         return {}
 
 
-def _retrain_when_due(workspace: Workspace) -> None:
+def _retrain_when_due(workspace: Workspace, asked: int) -> int:
+    """Ask for a training when enough was answered; the number of answered images it was asked at last."""
     from annotator.services import training
 
-    if training.is_due(workspace):
-        enqueue(workspace, "train")
+    answered = training.due_at(workspace, asked)
+    if answered is None:
+        return asked
+    enqueue(workspace, "train")
+    return answered
 
 
 def _sleep(seconds: float, should_stop: Callable[[], bool]) -> None:

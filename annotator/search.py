@@ -241,8 +241,8 @@ def _build_cells(vectors: Vectors, device: str, rng: np.random.Generator, progre
     index.cp.spherical = True
     index.cp.min_points_per_centroid = 1  # a tiny collection is no reason for a warning on the terminal
     progress(0, count, "learning cells")
-    index.train(_rounded(vectors[learned_from]))
-    truth = _Truth(_rounded(vectors[sample]), sample)
+    index.train(_rounded(vectors[learned_from], learned_from))
+    truth = _Truth(_rounded(vectors[sample], sample), sample)
     for start, block in _blocks(vectors):
         index.add(block)
         truth.compare(start, block)
@@ -311,7 +311,7 @@ def _recall(index: Any, truth: _Truth, part: slice, probes: int) -> float:
 
 def _sorted(scores: Float, rows: Rows, width: int) -> tuple[Float, Rows]:
     """The first `width` by score, then by row; row -1 comes last with the score -inf."""
-    scores = np.where(rows < 0, -np.inf, np.round(scores, 6)).astype(np.float32)
+    scores = np.round(np.where(rows < 0, -np.inf, scores), 6).astype(np.float32)
     order = np.lexsort((rows, -scores), axis=-1)[:, :width]
     return np.take_along_axis(scores, order, axis=1), np.take_along_axis(rows, order, axis=1)
 
@@ -322,18 +322,17 @@ def _held_out(count: int, rng: np.random.Generator) -> Rows:
 
 def _blocks(vectors: Vectors, first: int = 0) -> Iterator[tuple[int, Float]]:
     for start in range(0, len(vectors), CHUNK):
-        block = _rounded(vectors[start : start + CHUNK])
-        wrong = np.flatnonzero(~np.isfinite(block).all(axis=1))
-        if len(wrong):
-            raise BadInputError(
-                f"the vector of row {first + start + wrong[0]} holds a value that is no number; embed the image again"
-            )
-        yield start, block
+        part = slice(start, min(start + CHUNK, len(vectors)))
+        yield start, _rounded(vectors[part], np.arange(first + part.start, first + part.stop))
 
 
-def _rounded(vectors: Vectors) -> Float:
-    """What float16 keeps of the vectors, as float32."""
-    return np.ascontiguousarray(np.asarray(vectors, np.float16), np.float32)
+def _rounded(vectors: Vectors, rows: Rows) -> Float:
+    """What float16 keeps of the vectors, as float32; `rows` are their places, for the message."""
+    block = np.ascontiguousarray(np.asarray(vectors, np.float16), np.float32)
+    wrong = rows[~np.isfinite(block).all(axis=1)]
+    if len(wrong):
+        raise BadInputError(f"the vector of row {wrong[0]} holds a value that is no number; embed the image again")
+    return block
 
 
 def _decoded(index: Any, rows: Rows) -> Float:
@@ -387,7 +386,6 @@ def _on_gpu(index: Any, kind: str, device: str) -> Any:
         copy = faiss.GpuIndexFlatIP(resources, index.d, settings)
         for start in range(0, index.ntotal, CHUNK):
             copy.add(_decoded(index, np.arange(start, min(start + CHUNK, index.ntotal))))
-    copy.resources = resources  # must outlive the copy
     return copy
 
 

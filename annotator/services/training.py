@@ -107,16 +107,20 @@ def training_set(workspace: Workspace, snapshot: Snapshot, embedded: int) -> Tra
     return TrainingSet(train_rows, labels[train_rows], held_rows, labels[held_rows])
 
 
-def is_due(workspace: Workspace) -> bool:
-    """Whether enough was answered since the last training for another one to be worth it."""
+def due_at(workspace: Workspace, asked_before: int = 0) -> int | None:
+    """How many images are answered, if that is enough more than at the last training for another one; else None.
+
+    `asked_before` is the count at which one was asked for already: a training that could not work is not asked for
+    again until there are more answers.
+    """
     if current_backbone(workspace) is None:
-        return False
+        return None
     project = workspace.project
     with workspace.reading() as session:
         answered = session.scalar(select(func.count(Label.image_row.distinct()))) or 0
         last = session.scalar(select(Model).order_by(Model.id.desc()).limit(1))
-    before = int(last.metrics["answered_images"]) if last else 0
-    return answered - before >= max(project.retrain_images, project.retrain_share * before)
+    before = max(asked_before, int(last.metrics["answered_images"]) if last else 0)
+    return answered if answered - before >= max(project.retrain_images, project.retrain_share * before) else None
 
 
 def _predict(head: Head, calibration: Calibration, vectors: NDArray[Any]) -> NDArray[np.float32]:

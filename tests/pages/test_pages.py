@@ -8,6 +8,7 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 import annotator.ui
+from annotator import jobs
 from annotator import workspace as workspaces
 from annotator.services import picking, suggesting, training
 from annotator.services.scripted import answer_from_truth, read_truth
@@ -111,14 +112,24 @@ def test_home_counts_what_is_there(trained: Workspace, serve: Opened) -> None:
     assert 0 <= float(shown["Held-out mAP"]) <= 1
 
 
-def test_home_trains_when_asked_once(trained: Workspace, serve: Opened) -> None:
-    from annotator import jobs
-
+def test_home_asks_the_worker_for_a_training(
+    trained: Workspace, serve: Opened, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[str] = []
+    monkeypatch.setattr(jobs, "enqueue", lambda _workspace, kind: asked.append(kind))
     serve(trained)
     app = run("home")
     next(button for button in app.button if button.label == "Train now").click().run()
     assert not app.exception
-    assert [job.kind for job in jobs.list_jobs(trained) if job.is_open] == ["train"]
+    assert asked == ["train"]
+
+
+def test_home_tells_when_the_worker_cannot_be_asked(trained: Workspace, serve: Opened) -> None:
+    serve(trained)
+    app = run("home")
+    next(button for button in app.button if button.label == "Train now").click().run()
+    assert not app.exception
+    assert "worker" in app.error[0].value
 
 
 def test_label_hands_the_browser_the_vocabulary_and_a_token(trained: Workspace, serve: Opened) -> None:
@@ -153,7 +164,7 @@ def test_search_finds_pictures_of_a_tag_and_says_when_there_is_none(trained: Wor
     app = run("search")
     app.text_input[0].set_value("tree").run()
     assert not app.exception and not app.error
-    assert len(app.get("imgs")) == 24
+    assert len(app.get("image")) == 24
     app.text_input[0].set_value("zeppelin").run()
     assert not app.exception
     assert "zeppelin" in app.error[0].value
@@ -165,8 +176,8 @@ def test_search_by_picture_finds_the_picture_itself(trained: Workspace, serve: O
     file = sorted((samples / "images").iterdir())[5]
     app.file_uploader[0].upload(file.name, file.read_bytes(), "image/jpeg").run()
     assert not app.exception and not app.error
-    assert len(app.get("imgs")) == 24
-    assert app.get("imgs")[0].proto.imgs[0].caption.startswith("1.00")
+    assert len(app.get("image")) == 24
+    assert app.get("image")[0].proto.imgs[0].caption.startswith("1.00")
 
 
 def test_rounds_tells_why_it_cannot_propose(workspace: Workspace, serve: Opened) -> None:

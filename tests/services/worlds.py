@@ -7,13 +7,13 @@ from datetime import UTC, datetime
 import numpy as np
 from numpy.typing import NDArray
 
-from annotator.arrays import ShardedArray, write_whole
+from annotator.arrays import ShardedArray, write_array, write_whole
 from annotator.services import vocabulary
 from annotator.services.scripted import Truth
 from annotator.services.snapshots import live_tags
 from annotator.terms import LabelState
 from annotator.workspace import Workspace
-from db.models import Image, ImageFile
+from db.models import Image, ImageFile, Model
 
 BACKBONE = "descriptor@1"
 TAGS = ("boat", "car", "tree")
@@ -54,6 +54,22 @@ def put_vectors(workspace: Workspace, vectors: NDArray[np.floating]) -> None:
     store.flush()
     note = {"name": BACKBONE, "spec": "descriptor", "texts": False}
     write_whole(workspace.folder / "embeddings" / "current.json", json.dumps(note).encode())
+
+
+def put_model(workspace: Workspace, truth: Truth, probabilities: NDArray[np.floating]) -> int:
+    """A model in use that says `probabilities` (N, C), without a training; its number."""
+    with workspace.transaction() as session:
+        model_id = session.query(Model).count() + 1
+        session.query(Model).update({"in_use": False})
+        write_array(workspace.predictions_file(model_id), probabilities.astype(np.float32))
+        session.add(
+            Model(
+                id=model_id, backbone=BACKBONE, head="text_anchored", snapshot_hash="", tag_ids=list(truth.tag_ids),
+                labels_used=0, images_used=0, metrics={"answered_images": 0}, in_use=True, verdict="",
+                at=datetime.now(UTC),
+            )
+        )  # fmt: skip
+    return model_id
 
 
 def whole(truth: Truth, row: int) -> list[tuple[int, int, LabelState]]:

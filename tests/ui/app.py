@@ -20,6 +20,7 @@ from annotator.settings import Settings
 from annotator.workspace import Workspace
 from db.models import Annotator, Label, Submission
 
+ROOT = Path(__file__).parent.parent.parent
 PERSON = "me"
 ANSWERED = 14  # leaves about thirty questions for the tests
 PATIENCE = 20.0
@@ -68,7 +69,7 @@ class Served:
     def start(self) -> None:
         folder = str(self.workspace.folder)
         command = [sys.executable, "-m", "annotator.cli", "ui", "-w", folder, "--port", str(self.port)]
-        self.process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        self.process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         until(self.answers, 60)
 
     def answers(self) -> bool:
