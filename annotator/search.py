@@ -11,6 +11,7 @@ import math
 import uuid
 import warnings
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -27,7 +28,7 @@ AIMED_RECALL, LEAST_RECALL = 0.98, 0.95
 RECALL_AT = 10
 HELD_OUT = 512  # queries: half choose the number of cells, half state the recall, to about 0.01
 CHUNK = 65_536  # rows in float32 at once: 134 MB at 512 numbers
-QUERIES = 4_096  # queries that share one decoding of a block
+QUERIES = 4_096  # that share one decoding of a block
 TILE = 512  # queries multiplied at once: (512, 65,536) similarities are 134 MB
 MATRIX_FROM = 128  # queries from which decoding a block and multiplying matrices beats one scan for each query
 ROWS_PER_CELL = 64  # of the sample the cells are learned from; FAISS asks for 39 at least
@@ -80,11 +81,8 @@ class Neighbours:
         """
         barred = self._barred(queries, k, exclude)
         width = min(k, len(self))
-        scores = np.full((len(queries), width), -np.inf, np.float32)
-        rows = np.full((len(queries), width), -1, np.int64)
-        if width == 0:
-            return scores, rows
-        for start in range(0, len(queries), QUERIES):
+        scores, rows = np.empty((len(queries), width), np.float32), np.empty((len(queries), width), np.int64)
+        for start in range(0, len(queries) if width else 0, QUERIES):
             part = slice(start, start + QUERIES)
             asked = np.ascontiguousarray(queries[part], np.float32)
             scores[part], rows[part] = self._ranked(asked, width, barred[part], self.probes)
@@ -111,7 +109,7 @@ class Neighbours:
         for _, block in _blocks(vectors, first=len(self)):
             self._index.add(block)
         if self.kind == "ivf" and len(self) > 1.05 * self._measured_at:
-            sample = _held_out(len(self), np.random.default_rng(seed))
+            sample = np.random.default_rng(seed).choice(len(self), min(len(self), HELD_OUT), replace=False)
             truth = _Truth(_decoded(self._index, sample), sample)
             for start in range(0, len(self), CHUNK):
                 own = np.arange(start, min(start + CHUNK, len(self)))
@@ -143,16 +141,15 @@ class Neighbours:
 
     def _nearest(self, asked: Float, k: int, probes: int) -> tuple[Float, Rows]:
         index = self._gpu if self._gpu is not None and max(k, probes) <= GPU_MOST else self._index
-        if self.kind == "ivf":
-            found: tuple[Float, Rows] = index.search(asked, k, params=_faiss().SearchParametersIVF(nprobe=probes))
-            return found
-        if index is self._index and len(asked) >= MATRIX_FROM:
+        options = {"params": _faiss().SearchParametersIVF(nprobe=probes)} if self.kind == "ivf" else {}
+        if self.kind == "exact" and index is self._index and len(asked) >= MATRIX_FROM:
             best = _Best(asked, k)
             for start in range(0, len(self), CHUNK):
                 best.compare(start, _decoded(index, np.arange(start, min(start + CHUNK, len(self)))))
             return best.scores, best.rows
-        plain: tuple[Float, Rows] = index.search(asked, k)
-        return plain
+        with _threads_for(len(asked)):
+            found: tuple[Float, Rows] = index.search(asked, k, **options)
+        return found
 
     def _barred(self, queries: Vectors, k: int, exclude: Rows | None) -> Rows:
         _check(queries, self.dim)
@@ -230,7 +227,7 @@ def load(path: Path, vectors: Vectors, *, device: str = "cpu") -> Neighbours | N
 def _build_cells(vectors: Vectors, device: str, rng: np.random.Generator, progress: Progress) -> Neighbours:
     faiss = _faiss()
     count, dim = vectors.shape
-    sample = _held_out(count, rng)
+    sample = rng.choice(count, min(count, HELD_OUT), replace=False)
     cells = max(1, min(2 ** round(math.log2(math.sqrt(count))), count // ROWS_PER_CELL))
     rest = np.setdiff1d(np.arange(count), sample) if count > len(sample) else sample
     learned_from = np.sort(rng.choice(rest, min(len(rest), cells * ROWS_PER_CELL), replace=False))
@@ -316,10 +313,6 @@ def _sorted(scores: Float, rows: Rows, width: int) -> tuple[Float, Rows]:
     return np.take_along_axis(scores, order, axis=1), np.take_along_axis(rows, order, axis=1)
 
 
-def _held_out(count: int, rng: np.random.Generator) -> Rows:
-    return np.asarray(rng.choice(count, min(count, HELD_OUT), replace=False), np.int64)
-
-
 def _blocks(vectors: Vectors, first: int = 0) -> Iterator[tuple[int, Float]]:
     for start in range(0, len(vectors), CHUNK):
         part = slice(start, min(start + CHUNK, len(vectors)))
@@ -387,6 +380,18 @@ def _on_gpu(index: Any, kind: str, device: str) -> Any:
         for start in range(0, index.ntotal, CHUNK):
             copy.add(_decoded(index, np.arange(start, min(start + CHUNK, index.ntotal))))
     return copy
+
+
+@contextmanager
+def _threads_for(queries: int) -> Iterator[None]:
+    """One thread for one query: others have nothing to do but to wait for, which doubles its time on a busy machine."""
+    faiss = _faiss()
+    before = faiss.omp_get_max_threads()  # of the calling thread
+    faiss.omp_set_num_threads(min(queries, before))
+    try:
+        yield
+    finally:
+        faiss.omp_set_num_threads(before)
 
 
 def _faiss() -> Any:

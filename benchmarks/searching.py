@@ -74,7 +74,8 @@ def truth_of(vectors: NDArray[np.float16], queries: NDArray[np.float32]) -> NDAr
     for start in range(0, len(vectors), CHUNK):
         cosines = queries @ vectors[start : start + CHUNK].astype(np.float32).T
         best = np.partition(np.hstack([best, cosines]), -K, axis=1)[:, -K:]
-    return best.min(axis=1)
+    tenth: NDArray[np.float32] = best.min(axis=1)
+    return tenth
 
 
 Search = Callable[[NDArray[np.float32]], NDArray[np.float32]]
@@ -160,7 +161,6 @@ def run(count: int, singles: int) -> dict[str, Any]:
     described = index.describe()
     exact, costs = ours(vectors, "exact")
     rows["Neighbours, exact"] = measure(lambda q: exact.search(q, K)[0], queries, tenth, singles // 4) | costs
-    del exact
     for name, make in (("FAISS IndexFlatIP", flat), ("numpy", numpy_search)):
         started = time.perf_counter()
         search, size = make(vectors)

@@ -63,8 +63,11 @@ def average_precision(scores: Scores, labels: Labels) -> Figures:
 
 
 def mean_average_precision(scores: Scores, labels: Labels, *, at_least: int = 1) -> float:
-    """Mean of the average precision over tags with at least that many known positives; NaN if there is none."""
-    counted = (labels == 1).sum(0) >= max(1, at_least)
+    """Mean of the average precision over tags with at least that many known positives; NaN if there is none.
+
+    A tag without a known negative does not count either: nothing could be ranked above its positives.
+    """
+    counted = ((labels == 1).sum(0) >= max(1, at_least)) & (labels == 0).any(0)
     return _mean(average_precision(scores, labels)[counted])
 
 

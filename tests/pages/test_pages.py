@@ -10,7 +10,8 @@ from streamlit.testing.v1 import AppTest
 import annotator.ui
 from annotator import jobs
 from annotator import workspace as workspaces
-from annotator.services import picking, suggesting, training
+from annotator.services import embedding, picking, suggesting, training, vocabulary
+from annotator.services.importing import import_pictures
 from annotator.services.scripted import answer_from_truth, read_truth
 from annotator.settings import Settings
 from annotator.workspace import Workspace
@@ -39,14 +40,20 @@ def serve(monkeypatch: pytest.MonkeyPatch) -> Iterator[Opened]:
     workspaces.current.cache_clear()
 
 
-@pytest.fixture
-def trained(filled: Workspace, samples: Path) -> Workspace:
-    picking.refill(filled, 24, "random")
-    answer_from_truth(filled, read_truth(filled, samples / "labels.csv"), "sample annotator", 24)
-    training.train(filled)
-    suggesting.refresh(filled)
-    picking.refill(filled)
-    return filled
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory: pytest.TempPathFactory, samples: Path) -> Iterator[Workspace]:
+    """Half answered and trained once; the tests only look at it."""
+    folder = tmp_path_factory.mktemp("pages") / "workspace"
+    with Workspace.create(folder, Settings(device="cpu", workers=1)) as workspace:
+        vocabulary.add_from_file(workspace, samples / "tags.yaml")
+        import_pictures(workspace, [samples / "images"])
+        embedding.embed(workspace)
+        picking.refill(workspace, 24, "random")
+        answer_from_truth(workspace, read_truth(workspace, samples / "labels.csv"), "sample annotator", 24)
+        training.train(workspace)
+        suggesting.refresh(workspace)
+        picking.refill(workspace)
+        yield workspace
 
 
 def run(page: str) -> AppTest:

@@ -1,0 +1,213 @@
+"""The command line: help, exit codes, JSON, and that it starts fast."""
+
+import json
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import typer
+from typer.testing import CliRunner
+
+from annotator import cli
+from annotator.cli import app
+from annotator.services import labelling, picking, status
+from annotator.services.scripted import answer_from_truth, read_truth
+from annotator.workspace import Workspace
+
+VERBS = sorted(typer.main.get_command(app).commands)  # type: ignore[attr-defined]
+Run = Callable[..., tuple[int, str, str]]
+
+
+@pytest.fixture
+def run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Run:
+    """Run the program in this process: (exit code, output, errors)."""
+
+    def call(*arguments: object) -> tuple[int, str, str]:
+        monkeypatch.setattr(sys, "argv", ["annotator", *map(str, arguments)])
+        capsys.readouterr()
+        code = 0
+        try:
+            cli.main()
+        except SystemExit as end:
+            code = end.code if isinstance(end.code, int) else 1
+        captured = capsys.readouterr()
+        return code, captured.out, captured.err
+
+    return call
+
+
+@pytest.fixture
+def answered(filled: Workspace, samples: Path) -> Path:
+    """The folder of a workspace with the 48 pictures, 40 of them answered."""
+    picking.refill(filled, 40, "random")
+    answer_from_truth(filled, read_truth(filled, samples / "labels.csv"), "anna", 40)
+    return filled.folder
+
+
+def test_every_verb_is_known() -> None:
+    assert {
+        "init", "import", "embed", "search", "suggest", "label", "train", "round", "status", "export", "simulate",
+        "demo", "ui", "worker", "backbones", "doctor",
+    } <= set(VERBS)  # fmt: skip
+
+
+@pytest.mark.parametrize("verb", VERBS)
+def test_every_verb_has_help(verb: str) -> None:
+    result = CliRunner().invoke(app, [verb, "--help"])
+    assert result.exit_code == 0
+    assert len(result.output.splitlines()) > 5
+    command = typer.main.get_command(app).commands[verb]  # type: ignore[attr-defined]
+    assert len(command.help) > 20
+
+
+def test_no_arguments_show_the_verbs() -> None:
+    output = CliRunner().invoke(app, []).output
+    assert all(verb in output for verb in VERBS)
+
+
+def test_every_verb_on_a_workspace_prints_json_that_parses(run: Run, answered: Path, tmp_path: Path) -> None:
+    def said(*arguments: object) -> Any:
+        code, out, err = run(*arguments, "--json")
+        assert code == 0, err
+        return json.loads(out)
+
+    at = ("-w", answered)
+    picture = next(iter((Path(__file__).parent.parent / "data_samples" / "images").iterdir()))
+    assert said("status", *at)["images"] == 48
+    assert said("import", picture, *at)["pictures"]["unchanged"] == 1
+    assert said("embed", *at)["images"] == 48
+    assert len(said("search", "--image", picture, "--k", 5, *at)) == 5
+    assert said("label", "--image", 0, "--tag", "sea", "--state", "negative", *at)["image"] == 0
+    assert said("train", *at)["model"] == 1
+    assert said("suggest", *at)["images"] == 48
+    assert said("round", *at)["number"] == 1
+    assert said("round", "--settle", *at)["number"] == 1
+    assert said("round", "--rollback", 1, *at)["number"] == 1
+    assert said("export", "-o", tmp_path / "labels.json", *at)["images"] == 48
+    assert said("worker", "--list", *at) == []
+    assert said("backbones")[0]["name"] == "descriptor"
+    assert {finding["what"] for finding in said("doctor", *at)} >= {"device", "workspace"}
+    assert said("init", "-w", tmp_path / "new")["tags"] == 0
+    for verb in ("status", "round", "doctor"):  # and tables for people
+        code, out, _ = run(verb, *at)
+        assert code == 0
+        assert not out.startswith("{")
+
+
+def test_simulate_writes_the_report_it_prints(run: Run, samples: Path, tmp_path: Path) -> None:
+    code, out, _ = run(
+        "simulate", "--images", samples / "images", "--truth", samples / "labels.csv", "--out", tmp_path / "r.json",
+        "--budget", 4, "--audits", 0, "--json",
+    )  # fmt: skip
+    assert code == 0
+    assert json.loads(out) == json.loads((tmp_path / "r.json").read_text())
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["status"],
+        ["import", "/nowhere"],
+        ["train"],
+        ["export", "-o", "x.json"],
+        ["round", "--settle"],
+    ],
+)
+def test_without_a_workspace_the_exit_code_is_1_and_the_command_is_told(
+    run: Run, tmp_path: Path, arguments: list[str]
+) -> None:
+    code, out, err = run(*arguments, "-w", tmp_path / "none")
+    assert (code, out) == (1, "")
+    assert "annotator init -w" in err
+    assert len(err.strip().splitlines()) == 1
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["export", "--format", "cocoa", "-o", "x.json"], "did you mean 'coco'"),
+        (["embed", "--backbone", "descripter"], "did you mean 'descriptor'"),
+        (["label", "--image", "0", "--tag", "seaa"], "did you mean 'sea'"),
+        (["label", "--image", "0", "--tag", "sea", "--state", "positiv"], "did you mean 'positive'"),
+        (["label"], "give --image and --tag"),
+        (["search"], "give words or --image"),
+        (["export"], "Missing option"),
+        (["search", "--k", "0", "x"], "0"),
+        (["nothing"], "No such command"),
+    ],
+)
+def test_a_wrong_choice_is_exit_code_2_and_brings_the_near_name(
+    run: Run, filled: Workspace, arguments: list[str], said: str
+) -> None:
+    code, _, err = run(*arguments, *(["-w", filled.folder] if arguments != ["nothing"] else []))
+    assert code == 2
+    assert said in " ".join(err.replace("│", " ").split())
+    assert "Traceback" not in err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["train"], "answer at least 10 first"),
+        (["round"], "annotator train"),
+        (["round", "--rollback", "7"], "no round 7"),
+        (["search", "boats"], "--image FILE"),
+        (["search", "--image", "nowhere.jpg"], "nowhere.jpg"),
+        (["label", "--image", "77", "--tag", "sea"], "'77' is not in this workspace"),
+        (["worker", "--cancel", "x"], "no job 'x'"),
+    ],
+)
+def test_what_a_person_can_mend_is_exit_code_1_and_one_line(
+    run: Run, filled: Workspace, arguments: list[str], said: str
+) -> None:
+    code, out, err = run(*arguments, "-w", filled.folder)
+    assert (code, out) == (1, "")
+    assert said in err
+    assert len(err.strip().splitlines()) == 1
+
+
+def test_init_run_again_adds_the_new_tags_only(run: Run, tmp_path: Path) -> None:
+    tags = tmp_path / "tags.txt"
+    tags.write_text("boat\nsea\n")
+    assert run("init", "-w", tmp_path / "w", "--tags", tags)[0] == 0
+    tags.write_text("boat\nsea\nmoon\n")
+    code, out, _ = run("init", "-w", tmp_path / "w", "--tags", tags, "--json")
+    assert (code, json.loads(out)["added"], json.loads(out)["tags"]) == (0, 1, 3)
+
+
+def test_init_does_not_take_a_folder_in_use(run: Run, tmp_path: Path) -> None:
+    (tmp_path / "mine.txt").write_text("keep")
+    code, _, err = run("init", "-w", tmp_path)
+    assert code == 2
+    assert "not empty" in err
+
+
+def test_labels_from_a_file_are_written_and_bad_lines_listed(run: Run, filled: Workspace, tmp_path: Path) -> None:
+    file = tmp_path / "labels.csv"
+    file.write_text("image,tag,state\n0,sea,positive\n1,moonn,positive\n")
+    code, out, _ = run("label", "--from", file, "-w", filled.folder, "--json")
+    report = json.loads(out)
+    assert (code, report["written"], len(report["refused"])) == (0, 1, 1)
+    with filled.reading() as session:
+        assert labelling.answered_count(session) == 1
+    assert status.status(filled)["labels"]["positive"] == 1
+
+
+def test_help_loads_no_heavy_library() -> None:
+    heavy = ("torch", "streamlit", "pandas", "faiss", "skimage", "sqlalchemy", "PIL", "dbos", "numpy")
+    code = (
+        "import sys\nsys.argv = ['annotator', '--help']\nfrom annotator.cli import main\n"
+        f"try:\n    main()\nexcept SystemExit:\n    pass\nprint('loaded', [m for m in {heavy} if m in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=True)
+    assert done.stdout.strip().endswith("loaded []")
+
+
+def test_the_module_runs_as_a_program_with_its_exit_codes(tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "annotator.cli"]
+    missing = subprocess.run([*command, "status", "-w", tmp_path / "x"], capture_output=True, text=True, timeout=60)
+    assert missing.returncode == 1
+    assert missing.stderr.startswith("annotator: no workspace in")

@@ -1,0 +1,143 @@
+"""Long work in real worker processes: killed, cancelled, failed, told."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image as Picture
+
+from annotator import jobs
+from annotator.errors import MissingError, UnknownNameError
+from annotator.services.embedding import current_backbone
+from annotator.services.importing import import_pictures
+from annotator.settings import Settings
+from annotator.terms import JobState
+from annotator.workspace import Workspace
+
+COUNT = 700  # embedding them takes a few seconds: long enough to be killed in the middle of it
+PATIENCE = 60.0
+
+
+@pytest.fixture
+def stocked(tmp_path: Path) -> Iterator[Workspace]:
+    """Many small pictures, and one decoding thread, so that work takes a while."""
+    rng = np.random.default_rng(1)
+    (tmp_path / "pictures").mkdir()
+    for number in range(COUNT):
+        picture = Picture.fromarray(rng.integers(0, 256, (4, 4, 3), np.uint8)).resize((32, 32))
+        picture.save(tmp_path / "pictures" / f"{number:04}.bmp")
+    with Workspace.create(tmp_path / "workspace", Settings(device="cpu", workers=1)) as workspace:
+        import_pictures(workspace, [tmp_path / "pictures"])
+        yield workspace
+
+
+@pytest.fixture
+def start(tmp_path: Path) -> Iterator[Callable[..., "subprocess.Popen[bytes]"]]:
+    """Starts workers, and ends those that still run when the test does."""
+    started: list[subprocess.Popen[bytes]] = []
+
+    def begin(workspace: Workspace, *options: str) -> "subprocess.Popen[bytes]":
+        command = [sys.executable, "-m", "annotator.cli", "worker", "-w", str(workspace.folder), *options]
+        env = {**os.environ, "ANNOTATOR_DEVICE": "cpu", "ANNOTATOR_WORKERS": "1"}
+        with (tmp_path / "worker.log").open("ab") as log:
+            started.append(subprocess.Popen(command, env=env, stdin=subprocess.DEVNULL, stdout=log, stderr=log))
+        return started[-1]
+
+    yield begin
+    for process in started:
+        if process.poll() is None:
+            process.kill()
+        process.wait(20)
+
+
+def wait_for(condition: Callable[[], object], what: str) -> None:
+    until = time.monotonic() + PATIENCE
+    while time.monotonic() < until:
+        if condition():
+            return
+        time.sleep(0.05)
+    raise AssertionError(f"no {what} after {PATIENCE} s")
+
+
+def job_of(workspace: Workspace, job_id: str) -> jobs.Job:
+    return next(job for job in jobs.list_jobs(workspace) if job.id == job_id)
+
+
+def progress_of(workspace: Workspace, job_id: str) -> int:
+    file = workspace.jobs_folder / f"{job_id}.json"
+    told = json.loads(file.read_text()) if file.exists() else {}
+    return int(told.get("done", 0)) if told.get("what") == "embedding" else 0
+
+
+def test_without_a_worker_the_command_is_told(workspace: Workspace) -> None:
+    assert jobs.list_jobs(workspace) == []
+    assert not jobs.worker_is_alive(workspace)
+    with pytest.raises(MissingError, match="annotator worker -w"):
+        jobs.enqueue(workspace, "embed")
+    with pytest.raises(MissingError, match="no job 'x'"):
+        jobs.cancel(workspace, "x")
+
+
+def test_an_unknown_kind_of_job_brings_the_near_one(workspace: Workspace) -> None:
+    with pytest.raises(UnknownNameError, match="did you mean 'embed'"):
+        jobs.enqueue(workspace, "embedd")
+
+
+@pytest.mark.slow
+def test_jobs_survive_a_killed_worker_and_end_when_told(
+    stocked: Workspace, start: Callable[..., "subprocess.Popen[bytes]"]
+) -> None:
+    """One life of a workspace's jobs, in one test because each worker takes a second to start."""
+    first = start(stocked)
+    wait_for(lambda: jobs.is_ready(stocked), "ready worker")
+
+    embed = jobs.enqueue(stocked, "embed")
+    wait_for(lambda: 0 < progress_of(stocked, embed) < COUNT, "progress of the embedding")
+    assert jobs.worker_is_alive(stocked)
+    assert job_of(stocked, embed).state == JobState.RUNNING
+    assert job_of(stocked, embed).total == COUNT
+    assert jobs.enqueue(stocked, "embed") == embed  # not doubled while it is open
+    waiting = jobs.enqueue(stocked, "train")
+    other = jobs.enqueue(stocked, "import", paths=[str(stocked.folder / "nowhere")])
+    jobs.cancel(stocked, waiting)
+    assert job_of(stocked, waiting).state == JobState.CANCELLED
+
+    os.kill(first.pid, signal.SIGKILL)
+    first.wait(20)
+    assert not jobs.worker_is_alive(stocked)
+    assert job_of(stocked, embed).is_open
+
+    second = start(stocked, "--once")
+    assert second.wait(PATIENCE) == 0
+    done = job_of(stocked, embed)
+    assert (done.state, done.error) == (JobState.DONE, None)
+    assert done.result is not None
+    assert done.result["images"] == COUNT
+    assert done.result["unreadable"] == []
+    vectors = stocked.embeddings(current_backbone(stocked) or "").read()
+    assert len(vectors) == COUNT
+    assert np.allclose(np.linalg.norm(vectors.astype(np.float32), axis=1), 1, atol=1e-2)
+    imported = job_of(stocked, other)
+    assert imported.state == JobState.DONE
+    assert imported.result is not None
+    assert len(imported.result["refused"]) == 1
+    assert job_of(stocked, waiting).state == JobState.CANCELLED
+
+    failing = jobs.enqueue(stocked, "train")  # nobody answered anything
+    missing = jobs.enqueue(stocked, "embed", backbone="onnx:nowhere.json")
+    cancelled = jobs.enqueue(stocked, "import", paths=[str(stocked.folder.parent)])
+    stocked.jobs_folder.joinpath(f"{cancelled}.cancel").touch()  # as for a job that is running
+    third = start(stocked, "--once")
+    assert third.wait(PATIENCE) == 0
+    assert job_of(stocked, failing).state == JobState.FAILED
+    assert "answer at least 10 first" in (job_of(stocked, failing).error or "")
+    assert job_of(stocked, missing).state == JobState.FAILED
+    assert "nowhere.json" in (job_of(stocked, missing).error or "")
+    assert job_of(stocked, cancelled).state == JobState.CANCELLED
