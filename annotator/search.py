@@ -131,7 +131,7 @@ class Neighbours:
                 temporary.replace(path)
             finally:
                 temporary.unlink(missing_ok=True)
-        write_whole(_note_file(path), json.dumps(note, indent=1).encode())
+        write_whole(path.with_name(f"{path.name}.json"), json.dumps(note, indent=1).encode())
 
     def _ranked(self, asked: Float, width: int, barred: Rows, probes: int) -> tuple[Float, Rows]:
         scores, rows = self._nearest(asked, min(len(self), width + barred.shape[1] + SPARE), probes)
@@ -202,7 +202,7 @@ def load(path: Path, vectors: Vectors, *, device: str = "cpu") -> Neighbours | N
     """
     _check(vectors, None)
     try:
-        note = json.loads(_note_file(path).read_text())
+        note = json.loads(path.with_name(f"{path.name}.json").read_text())
         count, fingerprint = int(note["count"]), note["fingerprint"]
         fits = note["format"] == FORMAT and note["dim"] == vectors.shape[1] and count <= len(vectors) <= GROWTH * count
         if not fits or fingerprint != _digest(count, np.asarray(vectors[_sampled(count)])):
@@ -353,10 +353,6 @@ def _checksum(path: Path) -> str:
         file.seek(max(size - mebi, 0))
         digest.update(file.read(mebi))
     return digest.hexdigest()
-
-
-def _note_file(path: Path) -> Path:
-    return path.with_name(f"{path.name}.json")
 
 
 def _check(vectors: Vectors, dim: int | None) -> None:

@@ -32,8 +32,9 @@ except AnnotatorError as error:
     st.error(str(error))
     found = []
 
-shown = st.columns(COLUMNS)
-for place, hit in enumerate(found):
-    file, _ = pictures.file_of(visit.workspace, hit.row, "320")
-    names = status.tags_of(visit.workspace, hit.row)
-    shown[place % COLUMNS].image(file, caption=f"{hit.score:.2f} · {', '.join(names) or 'no tags yet'}")
+# Row by row: on a phone, where columns stand one below the other, the best still come first.
+for start in range(0, len(found), COLUMNS):
+    for column, hit in zip(st.columns(COLUMNS), found[start : start + COLUMNS], strict=False):
+        file, _ = pictures.file_of(visit.workspace, hit.row, "320")
+        names = status.tags_of(visit.workspace, hit.row)
+        column.image(file, caption=f"{hit.score:.2f} · {', '.join(names) or 'no tags yet'}")

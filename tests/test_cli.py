@@ -135,7 +135,7 @@ def test_without_a_workspace_the_exit_code_is_1_and_the_command_is_told(
         (["label"], "give --image and --tag"),
         (["search"], "give words or --image"),
         (["export"], "Missing option"),
-        (["search", "--k", "0", "x"], "0"),
+        (["search", "--k", "0", "x"], "--k"),
         (["nothing"], "No such command"),
     ],
 )

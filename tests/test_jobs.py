@@ -21,7 +21,7 @@ from annotator.settings import Settings
 from annotator.terms import JobState
 from annotator.workspace import Workspace
 
-COUNT = 700  # embedding them takes a few seconds: long enough to be killed in the middle of it
+COUNT = 400  # several batches: long enough to be killed in the middle of them
 PATIENCE = 60.0
 
 
@@ -98,21 +98,22 @@ def test_jobs_survive_a_killed_worker_and_end_when_told(
     first = start(stocked)
     wait_for(lambda: jobs.is_ready(stocked), "ready worker")
 
+    assert jobs.worker_is_alive(stocked)
     embed = jobs.enqueue(stocked, "embed")
     wait_for(lambda: 0 < progress_of(stocked, embed) < COUNT, "progress of the embedding")
-    assert jobs.worker_is_alive(stocked)
-    assert job_of(stocked, embed).state == JobState.RUNNING
-    assert job_of(stocked, embed).total == COUNT
+    os.kill(first.pid, signal.SIGKILL)
+    first.wait(20)
+    assert not jobs.worker_is_alive(stocked)
+    killed = job_of(stocked, embed)
+    assert killed.state == JobState.RUNNING
+    assert (killed.kind, killed.total) == ("embed", COUNT)
+    assert killed.is_open
+
     assert jobs.enqueue(stocked, "embed") == embed  # not doubled while it is open
     waiting = jobs.enqueue(stocked, "train")
     other = jobs.enqueue(stocked, "import", paths=[str(stocked.folder / "nowhere")])
     jobs.cancel(stocked, waiting)
     assert job_of(stocked, waiting).state == JobState.CANCELLED
-
-    os.kill(first.pid, signal.SIGKILL)
-    first.wait(20)
-    assert not jobs.worker_is_alive(stocked)
-    assert job_of(stocked, embed).is_open
 
     second = start(stocked, "--once")
     assert second.wait(PATIENCE) == 0
@@ -130,14 +131,17 @@ def test_jobs_survive_a_killed_worker_and_end_when_told(
     assert len(imported.result["refused"]) == 1
     assert job_of(stocked, waiting).state == JobState.CANCELLED
 
-    failing = jobs.enqueue(stocked, "train")  # nobody answered anything
+    for file in stocked.folder.joinpath("embeddings").rglob("*.npy"):
+        file.unlink()
+    again = jobs.enqueue(stocked, "embed")
+    failing = jobs.enqueue(stocked, "train")  # the embedding before it is cancelled: there is nothing to train on
     missing = jobs.enqueue(stocked, "embed", backbone="onnx:nowhere.json")
-    cancelled = jobs.enqueue(stocked, "import", paths=[str(stocked.folder.parent)])
-    stocked.jobs_folder.joinpath(f"{cancelled}.cancel").touch()  # as for a job that is running
     third = start(stocked, "--once")
+    wait_for(lambda: 0 < progress_of(stocked, again) < COUNT, "progress of the second embedding")
+    jobs.cancel(stocked, again)
     assert third.wait(PATIENCE) == 0
     assert job_of(stocked, failing).state == JobState.FAILED
-    assert "answer at least 10 first" in (job_of(stocked, failing).error or "")
+    assert "annotator embed -w" in (job_of(stocked, failing).error or "")
     assert job_of(stocked, missing).state == JobState.FAILED
     assert "nowhere.json" in (job_of(stocked, missing).error or "")
-    assert job_of(stocked, cancelled).state == JobState.CANCELLED
+    assert job_of(stocked, again).state == JobState.CANCELLED

@@ -101,12 +101,15 @@ class Normaliser:
             squares += (first._images_levelled(scores[part]) ** 2).sum(axis=0)
         return cls(means, np.sqrt(squares / max(count, 1)), share, within)
 
-    def apply(self, scores: Vectors) -> Float:
-        """(N, C) scores to (N, C) float32, about 0 +- 1 for each tag in the pool; 0 for a tag that never varied."""
+    def apply(self, scores: Vectors, out: Float | None = None) -> Float:
+        """(N, C) scores to (N, C) float32, about 0 +- 1 for each tag in the pool; 0 for a tag that never varied.
+
+        `out` may be `scores` itself.
+        """
         if scores.shape[1] != len(self.tag_means):
             raise UsageError(f"scores of {scores.shape[1]} tags cannot be normalised like {len(self.tag_means)} tags")
         factor = np.divide(1.0, self.tag_spreads, out=np.zeros_like(self.tag_spreads), where=self.tag_spreads > 1e-9)
-        found = np.empty(scores.shape, np.float32)
+        found = np.empty(scores.shape, np.float32) if out is None else out
         for part in chunks(*scores.shape):
             found[part] = self._images_levelled(scores[part]) * factor
         return found
@@ -132,7 +135,8 @@ def zero_shot_scores(given: ScoringInput) -> Float | None:
     """Normalised cosines, about 0 +- 1 for each tag; None without text vectors."""
     if given.texts is None or not len(given.images):
         return None
-    return normalise(scores(given.images, given.texts))
+    cosines = scores(given.images, given.texts)
+    return Normaliser.fit(cosines).apply(cosines, out=cosines)
 
 
 def _unit(vectors: Float) -> Float:

@@ -35,7 +35,9 @@ def trained(request: pytest.FixtureRequest, workspace: Workspace, truth: Truth) 
     if request.param:
         picking.refill(workspace, 60, "random")
         answer_from_truth(workspace, truth, "anna", 60)
-        put_model(workspace, truth, 0.3 + 0.4 * truth.labels + 0.2 * np.random.default_rng(1).random(truth.labels.shape))
+        put_model(
+            workspace, truth, 0.3 + 0.4 * truth.labels + 0.2 * np.random.default_rng(1).random(truth.labels.shape)
+        )
     return workspace
 
 

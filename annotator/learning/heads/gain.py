@@ -50,8 +50,9 @@ class TextFit:
         value, sums = (gain - 1) ** 2 / 2, []
         for tags in self.blocks:
             a = self.anchors[tags]
-            loss, slope, bend = self.loss(a * gain + bias[tags, None].to(a.dtype), *self.block(tags))
-            value += float(loss.sum(dtype=torch.float64))
+            z = a * gain + bias[tags, None].to(a.dtype)
+            value += float(self.loss.value(z, *self.block(tags)).sum(dtype=torch.float64))
+            slope, bend = self.loss.slopes(z, *self.block(tags))
             columns = (slope, bend, slope * a, bend * a * a, bend * a)
             sums.append(torch.stack([column.sum(1, dtype=torch.float64) for column in columns]))
         return value, torch.cat(sums, 1)

@@ -21,7 +21,7 @@ Tick = Callable[[int, int], None]
 MEMORY = 8  # remembered steps; more saves no step on 512-dimensional CLIP vectors
 LINE_STEPS = 12
 LEAST_WORK = 10**7  # multiplications of one product, below which they are not what takes the time
-ROUNDING = 1e-8  # of the objective: a smaller gain drowns in float32
+ROUNDING = 1e-8  # nats an answer: a smaller gain drowns in float32
 SLACK = 0.3  # a step ends where the slope along it fell to this share: closer costs more than it brings
 
 
@@ -96,8 +96,7 @@ class Solution:
 def spectrum(features: Tensor, rank: int, rows: int) -> Spectrum:
     """Leading `rank` eigenpairs of X'X by subspace iteration, from at most `rows` evenly spaced images."""
     n, width = features.shape
-    stride = max(1, n // rows)
-    sample = features[::stride]
+    sample = features[:: max(1, -(-n // rows))]
     rank = min(rank, width, sample.shape[0])
     gram = sample.T @ sample * (n / max(1, sample.shape[0]))
     start = torch.randn(width, rank, generator=torch.Generator().manual_seed(0)).to(features)
@@ -213,7 +212,7 @@ def _begin(problem: Problem, start: Tensor, tolerance: float) -> tuple[_State, T
     tags = torch.arange(len(start), device=start.device)
     nothing = _Memory(start[:, None][:, :0], start[:, None][:, :0], start.new_zeros(len(start), 0, 0))
     state = _State(problem, tags, start, logits, slopes, problem.gradient(start, slopes), nothing)
-    return state, (ROUNDING * problem.objective(start, logits)).clamp(min=tolerance).float()
+    return state, (ROUNDING * problem.weights.sum(1)).clamp(min=tolerance)
 
 
 def _precondition(state: _State, q: Tensor) -> Tensor:
@@ -279,14 +278,14 @@ def _line_search(state: _State, direction: Tensor, shift: Tensor) -> tuple[Tenso
     bend = (problem.precision * direction**2).sum(1, keepdim=True)
     length = torch.zeros_like(pull)
     low, high = torch.zeros_like(pull), torch.full_like(pull, torch.inf)
-    first = torch.zeros_like(pull)
+    first, square = torch.zeros_like(pull), shift**2
     for turn in range(LINE_STEPS):
         slope = (slopes.gradient * shift).sum(1, keepdim=True) + pull + length * bend
         if turn == 0:
             first = slope
         elif bool((slope.abs() <= -SLACK * first).all()):
             break
-        curve = (slopes.curvature * shift**2).sum(1, keepdim=True) + bend
+        curve = (slopes.curvature * square).sum(1, keepdim=True) + bend
         low, high = torch.where(slope < 0, length, low), torch.where(slope > 0, length, high)
         length = _inside(length - slope / curve.clamp(min=1e-30), low, high) * (first < 0)
         slopes = problem.slopes(torch.addcmul(state.logits, length, shift))

@@ -171,7 +171,7 @@ class _Trainer:
         for start in range(0, len(X), CHUNK):
             rows = slice(start, start + CHUNK)
             z = torch.addmm(bias, tensor(X[rows], theta), weights.T)
-            total += self.loss.value(z, tensor(labels[rows], theta), None).sum(0, dtype=torch.float64)
+            total += self.loss(z, tensor(labels[rows], theta)).loss.sum(0, dtype=torch.float64)
         found: NDArray[np.float64] = total.cpu().numpy()
         return found
 

@@ -1,6 +1,6 @@
 """Losses on logits, as one readable dict. A new loss is one file here and one line in `LOSSES`.
 
-Every loss is masked and pure: ``loss(logits, labels, weights) -> Terms`` of torch tensors; see `base.Loss`.
+Every loss is pure and masked: ``loss(logits, labels, weights) -> Terms`` of torch tensors; see `base.Loss`.
 """
 
 from annotator.learning.losses.base import Loss, Slopes, Terms

@@ -9,7 +9,7 @@ if TYPE_CHECKING:
 
 
 class Slopes(NamedTuple):
-    """Per-entry derivatives with respect to the logit, exactly 0 where the label is unknown."""
+    """Per-entry derivatives with respect to the logit."""
 
     gradient: "Tensor"
     curvature: "Tensor"
@@ -24,20 +24,23 @@ class Terms(NamedTuple):
 
 @dataclass(frozen=True)
 class Loss:
-    """Two pure functions of (logits, labels, weights), both 0 for unknown entries.
+    """A loss called on labels masks the unknown ones; masking is written here once, not in every loss.
 
-    `logits` float, any shape; `labels` of that shape, 1 positive, 0 negative, -1 unknown (any number type); `weights`
-    >= 0, broadcastable to it, or None for 1. They are apart because a solver asks for slopes far more often.
+    The two parts are pure functions of logits, targets and weights of one float shape. The targets are the labels and
+    may be -1, but only where the weight is 0, by which the result is multiplied. They are two because a solver asks
+    for slopes far more often.
     """
 
-    value: Callable[["Tensor", "Tensor", "Tensor | None"], "Tensor"]
-    slopes: Callable[["Tensor", "Tensor", "Tensor | None"], Slopes]
+    value: Callable[["Tensor", "Tensor", "Tensor"], "Tensor"]
+    slopes: Callable[["Tensor", "Tensor", "Tensor"], Slopes]
 
     def __call__(self, logits: "Tensor", labels: "Tensor", weights: "Tensor | None" = None) -> Terms:
-        return Terms(self.value(logits, labels, weights), *self.slopes(logits, labels, weights))
+        """Loss and slopes of each entry, exactly 0 where the label is unknown.
 
-
-def known(labels: "Tensor", weights: "Tensor | None", like: "Tensor") -> "Tensor":
-    """The weight of each entry, 0 where unknown. By arithmetic: several times faster on a CPU than a comparison."""
-    mask = (labels + 1).clamp(max=1).to(like.dtype)
-    return mask if weights is None else mask * weights
+        `logits` float, any shape; `labels` of that shape, 1 positive, 0 negative, -1 unknown (any number type);
+        `weights` >= 0, broadcastable to it, or None for 1.
+        """
+        known = (labels >= 0).to(logits.dtype)
+        mask = known if weights is None else known * weights
+        targets = labels.to(logits.dtype)
+        return Terms(self.value(logits, targets, mask), *self.slopes(logits, targets, mask))

@@ -6,7 +6,7 @@ probability: calibrate before use.
 
 from typing import TYPE_CHECKING
 
-from annotator.learning.losses.base import Loss, Slopes, known
+from annotator.learning.losses.base import Loss, Slopes
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -14,23 +14,23 @@ if TYPE_CHECKING:
 GAMMA = 2.0  # the paper's best value
 
 
-def _value(logits: "Tensor", labels: "Tensor", weights: "Tensor | None" = None) -> "Tensor":
-    margin = logits * _sign(labels)
-    return -((-margin).sigmoid() ** GAMMA) * _log_sigmoid(margin) * known(labels, weights, logits)
+def _value(logits: "Tensor", targets: "Tensor", weights: "Tensor") -> "Tensor":
+    margin = logits * _sign(targets)
+    return -((-margin).sigmoid() ** GAMMA) * _log_sigmoid(margin) * weights
 
 
-def _slopes(logits: "Tensor", labels: "Tensor", weights: "Tensor | None" = None) -> Slopes:
-    sign, mask = _sign(labels), known(labels, weights, logits)
+def _slopes(logits: "Tensor", targets: "Tensor", weights: "Tensor") -> Slopes:
+    sign = _sign(targets)
     margin = logits * sign
     q, rest, log_q = margin.sigmoid(), (-margin).sigmoid(), _log_sigmoid(margin)  # rest = 1 - q without cancellation
     pull = GAMMA * q * log_q - rest
     slope = rest**GAMMA * pull
     bend = q * rest**GAMMA * (rest * (GAMMA * log_q + GAMMA + 1) - GAMMA * pull)
-    return Slopes(sign * slope * mask, bend.clamp(min=0) * mask)
+    return Slopes(sign * slope * weights, bend.clamp(min=0) * weights)
 
 
-def _sign(labels: "Tensor") -> "Tensor":
-    return 2 * labels.clamp(min=0) - 1
+def _sign(targets: "Tensor") -> "Tensor":
+    return 2 * targets.clamp(min=0) - 1
 
 
 def _log_sigmoid(z: "Tensor") -> "Tensor":

@@ -2,22 +2,21 @@
 
 from typing import TYPE_CHECKING
 
-from annotator.learning.losses.base import Loss, Slopes, known
+from annotator.learning.losses.base import Loss, Slopes
 
 if TYPE_CHECKING:
     from torch import Tensor
 
 
-def _value(logits: "Tensor", labels: "Tensor", weights: "Tensor | None" = None) -> "Tensor":
+def _value(logits: "Tensor", targets: "Tensor", weights: "Tensor") -> "Tensor":
     # log(1 + e^z) = max(z, 0) - log sigmoid(|z|): no overflow, and several times faster than softplus on a CPU.
     log_sum = logits.clamp(min=0) - logits.abs().sigmoid().log()
-    return (log_sum - labels * logits) * known(labels, weights, logits)
+    return (log_sum - targets * logits) * weights
 
 
-def _slopes(logits: "Tensor", labels: "Tensor", weights: "Tensor | None" = None) -> Slopes:
-    mask = known(labels, weights, logits)
+def _slopes(logits: "Tensor", targets: "Tensor", weights: "Tensor") -> Slopes:
     p = logits.sigmoid()
-    return Slopes((p - labels) * mask, p * (1 - p) * mask)
+    return Slopes((p - targets) * weights, p * (1 - p) * weights)
 
 
 masked_bce = Loss(_value, _slopes)

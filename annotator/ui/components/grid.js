@@ -118,9 +118,17 @@ class Grid {
     this.next.push(...found.filter(({ task }) => !held.has(task) && !this.answered.has(task)));
   }
 
+  // An audit's page is all of one sort. Pages of best guesses are taken as absent when fewer than half are likely.
+  proposed() {
+    if (this.page[0]?.expected === "absent") return ABSENT;
+    if (this.page[0]?.kind !== "pick") return PRESENT;
+    const likely = this.page.filter(({ suggestions }) => (suggestions[0]?.score ?? 0) >= 0.5);
+    return 2 * likely.length >= this.page.length ? PRESENT : ABSENT;
+  }
+
   // Unmarked pictures mean what the page was proposed as, unless the person chose otherwise.
   takeDefault() {
-    const proposed = this.page[0]?.expected === "absent" ? ABSENT : PRESENT;
+    const proposed = this.proposed();
     const chosen = { present: PRESENT, absent: ABSENT }[this.data.unmarked] ?? proposed;
     for (const cell of this.page) if (cell.state === null || cell.state === this.defaultState) cell.state = chosen;
     this.defaultState = chosen;
