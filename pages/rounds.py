@@ -13,7 +13,8 @@ project = visit.workspace.project
 st.caption(
     f"A round proposes sets of images on which the model is sure. People audit a random part of each set. A set is "
     f"settled only when the audit proves, at {project.confidence:.0%} confidence, a precision of at least "
-    f"{project.precision:.0%} and a recall of at least {project.recall:.0%}; the proof is exact and holds whenever you look."
+    f"{project.precision:.0%} and a recall of at least {project.recall:.0%}; the proof is exact and "
+    "holds whenever you look."
 )
 history = rounds.history(visit.workspace)
 is_open = bool(history) and history[-1]["status"] == RoundStatus.PROPOSED.value

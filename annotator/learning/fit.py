@@ -48,6 +48,8 @@ def fit_head(
         _check_pair(*validation, "validation images")
         _check_shape("the validation labels", validation[1], (len(validation[0]), labels.shape[1]))
         _check_shape("the validation embeddings", validation[0], (len(validation[0]), X.shape[1]))
+        if not np.isfinite(validation[0]).all():
+            raise BadInputError("an embedding of the validation images is not finite; embed the images again")
     _check_companions(X, labels, texts, weights, warm)
     _check_device(device)
     chosen = _settings(settings, changes)

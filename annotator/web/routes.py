@@ -1,4 +1,4 @@
-"""The routes beside Streamlit: pictures, questions and answers. Each is one service call; no key press needs a rerun."""
+"""The routes beside Streamlit: pictures, questions and answers. Each is one service call; no key needs a rerun."""
 
 import json
 from collections.abc import Callable

@@ -32,6 +32,7 @@ X, LABELS, TEXTS = images(n=40)
         ({"weights": -np.ones(LABELS.shape)}, BadInputError, "smallest weight is -1.0"),
         ({"weights": np.ones(5)}, UsageError, "weights has shape (5,)"),
         ({"validation": (X[:, :3], LABELS)}, UsageError, "validation embeddings has shape (40, 3)"),
+        ({"validation": (X * np.nan, LABELS)}, BadInputError, "validation images is not finite"),
         ({"validation": (X, LABELS[:, :3])}, UsageError, "validation labels has shape (40, 3)"),
     ],
 )
@@ -86,6 +87,13 @@ def test_progress_reaches_the_end_and_can_stop_the_fit(name: str) -> None:
 
     with pytest.raises(StoppedError):
         fit_head(name, X, LABELS, progress=stop)
+
+
+def test_a_validation_set_without_answers_leaves_the_default_penalty() -> None:
+    _, report = fit_head("text_anchored", X, LABELS, validation=(X, np.full_like(LABELS, -1)))
+    np.testing.assert_array_equal(report.ridge, np.float32(HeadSettings().ridge))
+    whole, _ = fit_head("text_anchored", X, LABELS, ridge=1)
+    np.testing.assert_array_equal(whole.ridge, 1)
 
 
 def test_settings_and_single_changes_go_together() -> None:

@@ -17,12 +17,21 @@ YES, NO, UNKNOWN = LabelState.POSITIVE, LabelState.NEGATIVE, LabelState.UNKNOWN
 NOW = datetime(2026, 3, 1, tzinfo=UTC)
 
 
-@pytest.fixture
-def stocked(any_workspace: Workspace) -> Workspace:
+def stock(workspace: Workspace) -> Workspace:
     """Six images (rows 0 to 5) and two tags (ids 1 and 2)."""
-    add_images(any_workspace, 6)
-    add_tags(any_workspace, ["boat", "car"])
-    return any_workspace
+    add_images(workspace, 6)
+    add_tags(workspace, ["boat", "car"])
+    return workspace
+
+
+@pytest.fixture
+def stocked(workspace: Workspace) -> Workspace:
+    return stock(workspace)
+
+
+@pytest.fixture
+def stocked_anywhere(any_workspace: Workspace) -> Workspace:
+    return stock(any_workspace)
 
 
 def settle(workspace: Workspace, number: int, labels: list[list[int]], status: RoundStatus) -> None:
@@ -57,12 +66,12 @@ def review(workspace: Workspace, row: int, tag: int, state: LabelState) -> None:
         session.add(Review(image_row=row, tag_id=tag, reviewer_id=person.id, state=state, at=NOW))
 
 
-def test_reviews_outrank_people_people_the_truth_and_the_truth_a_round(stocked: Workspace) -> None:
-    settle(stocked, 1, [[1, -1]] * 4 + [[-1, -1]] * 2, RoundStatus.SETTLED)
-    truth(stocked, [[0, -1]] * 3 + [[-1, -1]] * 3)
-    labelling.set_labels(stocked, "anna", [(0, 1, YES), (1, 1, YES)])
-    review(stocked, 0, 1, NO)
-    snapshot = take(stocked)
+def test_reviews_outrank_people_people_the_truth_and_the_truth_a_round(stocked_anywhere: Workspace) -> None:
+    settle(stocked_anywhere, 1, [[1, -1]] * 4 + [[-1, -1]] * 2, RoundStatus.SETTLED)
+    truth(stocked_anywhere, [[0, -1]] * 3 + [[-1, -1]] * 3)
+    labelling.set_labels(stocked_anywhere, "anna", [(0, 1, YES), (1, 1, YES)])
+    review(stocked_anywhere, 0, 1, NO)
+    snapshot = take(stocked_anywhere)
     assert snapshot.labels[:5, 0].tolist() == [NO, YES, NO, YES, UNKNOWN]
     assert snapshot.origins[:5, 0].tolist() == [Origin.REVIEW, Origin.HUMAN, Origin.TRUTH, Origin.ROUND, Origin.NOBODY]
     deciders = [snapshot.decider_names[place] for place in snapshot.deciders[:5, 0]]
@@ -161,8 +170,8 @@ def test_a_given_split_counts_more_than_the_derived_one(stocked: Workspace) -> N
     assert take(stocked).in_split(Split.TEST)[3]
 
 
-def test_an_empty_workspace_has_an_empty_snapshot(any_workspace: Workspace) -> None:
-    snapshot = take(any_workspace)
+def test_an_empty_workspace_has_an_empty_snapshot(workspace: Workspace) -> None:
+    snapshot = take(workspace)
     assert len(snapshot) == 0
     assert snapshot.labels.shape == (0, 0)
     assert snapshot.sizes.shape == (0, 2)

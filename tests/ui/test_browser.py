@@ -190,9 +190,7 @@ def test_verify_takes_pictures_proposed_as_absent_as_absent(page: Page, served: 
     with served.workspace.transaction() as session:
         for row in fresh:
             position = tasks.Band.REJECT.position(row)
-            session.add(
-                Task(kind=TaskKind.PICK, image_row=row, tag_id=tag, position=position, reason="proposed absent")
-            )
+            session.add(Task(kind=TaskKind.PICK, image_row=row, tag_id=tag, position=position, reason="unlikely"))
     count = verify(page, served, "balloon")
     shown = rows(page)
     assert sorted(shown) == fresh

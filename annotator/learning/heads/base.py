@@ -138,17 +138,20 @@ class FitReport:
 
 @dataclass(frozen=True)
 class HeadSettings:
-    """What a caller may turn. The defaults are measured, see `text_anchored`."""
+    """What a caller may turn."""
 
     loss: str = "masked_bce"
     ridge: float = 0.1
-    """Penalty on the learned weights, for embeddings scaled to unit root mean square distance from their mean."""
+    """Penalty on the learned weights, for embeddings scaled to unit root mean square distance from their mean. 0.1 was
+    within 0.003 mAP of the best from 30 to 4,500 labelled images (MobileNet vectors of corel5k and coco256)."""
     ridges: tuple[float, ...] = (1.0, 0.3, 0.1, 0.03, 0.01)
-    """Tried in this order when a validation set is given."""
+    """Tried in this order when a validation set is given. Worth it where held-out answers exist anyway: keeping a
+    quarter of the answers back for it cost more than it brought."""
     text_scale: float = 100.0
-    """Logit per unit of cosine where the text alone decides (CLIP's own temperature); answers correct it."""
+    """Logit per unit of cosine while there is no answer (CLIP's own temperature); then one gain for all tags is
+    learned."""
     tolerance: float = 0.03
-    """A tag stops when its next step is below sqrt(tolerance) posterior standard deviations."""
+    """A tag stops when its next step is shorter than sqrt(tolerance) posterior standard deviations."""
     max_iterations: int = 200
     rank: int = 128
     """Shared directions of the preconditioner and of the posterior."""

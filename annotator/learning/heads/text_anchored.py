@@ -69,11 +69,10 @@ class _Trainer:
         self.iterations = 0
 
     def fit(self) -> tuple[Head, FitReport]:
-        if self.training.validation is None:
-            best = self._solve(self._start(), self.settings.ridge, 0, 1)
-        else:
-            best = self._best_of_path(*self.training.validation)
-        return self._head(best)
+        held_out = self.training.validation
+        if held_out is None or not (held_out[1] >= 0).any():
+            return self._head(self._solve(self._start(), self.settings.ridge, 0, 1))
+        return self._head(self._best_of_path(*held_out))
 
     def _anchors(self, texts: NDArray[np.floating[Any]]) -> _Anchors:
         """The gain >= 0 that, with a free bias per tag and the prior N(1, 1), explains all answers best."""
@@ -117,7 +116,7 @@ class _Trainer:
         labels, weights = answers.block(tags)
         width, extra = answers.features.shape[1], self.anchors is not None
         precision = torch.zeros(len(labels), width + 1 + extra, device=labels.device)
-        precision[:, :width] = ridge if isinstance(ridge, float) else ridge[:, None]
+        precision[:, :width] = ridge[:, None] if isinstance(ridge, torch.Tensor) else ridge
         mean = torch.zeros_like(precision)
         if extra:
             precision[:, -1], mean[:, -1] = GAIN_PRECISION, 1

@@ -21,7 +21,8 @@ export default function ({ data, parentElement }) {
     work.component?.unmount();
     work.component = null;
     work.scope = data.scope;
-    work.made = import(location.origin + data.script).then((module) => (work.component = module.mount(root, work.data)));
+    const made = import(location.origin + data.script);
+    work.made = made.then((module) => (work.component = module.mount(root, work.data)));
   } else work.component?.update(data);
   return () => {
     work.scope = null;

@@ -1,6 +1,7 @@
 // Label: one picture, its suggested tags as chips, keys for everything. A key press never waits for the server:
 // the next questions and their pictures are here before they are needed, answers go through the outbox.
 
+import { makeChip, rank } from "/api/ui/chips.js";
 import { claim, nothingLeft, picture, savedText, senderFor, signIn } from "/api/ui/outbox.js";
 
 const AHEAD = 12; // questions kept in hand
@@ -175,27 +176,8 @@ class Labeler {
     this.order = [...suggestions, ...added].map(({ tag }) => tag);
     const quiet = kind === "calibration" || kind === "audit";
     const chips = [...suggestions, ...added].map(({ tag, score, origin }, place) => {
-      const chip = document.createElement("button");
-      chip.type = "button";
-      chip.className = "chip";
-      chip.dataset.tag = tag;
-      const { name, definition } = this.tags.get(tag) ?? { name: `#${tag}`, definition: "" };
-      chip.title = [definition, origin && !quiet ? `${origin}, ${Math.round(score * 100)} %` : ""].filter(Boolean).join("\n");
-      const key = document.createElement("kbd");
-      key.textContent = place < 9 ? place + 1 : "";
-      const label = document.createElement("span");
-      label.className = "name";
-      label.textContent = name;
-      const source = document.createElement("span");
-      source.className = "source";
-      source.textContent = score === null || quiet ? "" : `${origin} ${Math.round(score * 100)}`;
-      const bar = document.createElement("span");
-      bar.className = "bar";
-      bar.style.inlineSize = score === null || quiet ? "0" : `${Math.round(score * 100)}%`;
-      const mark = document.createElement("span");
-      mark.className = "mark";
-      chip.append(key, label, source, mark, bar);
-      return chip;
+      const known = this.tags.get(tag) ?? { name: `#${tag}`, definition: "" };
+      return makeChip({ tag, ...known, score: quiet ? null : score, origin, place });
     });
     this.part("chips").replaceChildren(...chips);
     for (const chip of chips) this.drawChip(chip);
@@ -426,11 +408,4 @@ class Labeler {
     line.textContent = message;
     line.hidden = !message;
   }
-}
-
-function rank(tag, wanted) {
-  const names = [tag.name, ...tag.synonyms].map((name) => name.toLowerCase());
-  if (names.some((name) => name.startsWith(wanted))) return 0;
-  if (names.some((name) => name.split(" ").some((word) => word.startsWith(wanted)))) return 1;
-  return names.some((name) => name.includes(wanted)) ? 2 : 3;
 }
