@@ -213,7 +213,11 @@ def _sets(
     for side, state, threshold in sides:
         size = int((members[:, column] == state).sum())
         if size:
-            attempts = select(func.count()).where(RoundSet.tag_id == tag_id, RoundSet.side == side, RoundSet.draws > 0)
+            # A round that was taken back counts too: its answers may have been seen without being counted.
+            spent = (RoundSet.draws > 0) | (Round.status == RoundStatus.ROLLED_BACK)
+            attempts = select(func.count()).select_from(RoundSet).join(Round).where(
+                RoundSet.tag_id == tag_id, RoundSet.side == side, spent
+            )  # fmt: skip
             attempt = 1 + (session.scalar(attempts) or 0)
             made.append(
                 RoundSet(

@@ -17,7 +17,7 @@ WORDS: dict[str, Any] = {
     "markAbsent": "Mark the pictures that do not show: {tag}",
     "markPresent": "Mark the pictures that show: {tag}",
     "submit": "Submit page",
-    "gridHint": "Click, Space or x marks an exception, Shift a range; ? cannot tell; arrows move; Enter submits; u undoes.",
+    "gridHint": "Click, Space or x marks, Shift a range; ? cannot tell; arrows move; Enter submits; u undoes.",
     "saved": "saved",
     "saving": "saving {n} …",
     "offline": "{n} waiting for the server, kept in this browser",
