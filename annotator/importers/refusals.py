@@ -19,7 +19,7 @@ REFUSALS: dict[str, str] = {
     "link loop": "remove the link; the folder it leads to is read anyway",
     "link out": "import the place it leads to, or allow links that lead out",
     "unsafe name": "give it a plain relative name, and pack an archive again",
-    "changed": "give the new picture a name of its own: the old one's labels must not move to it",
+    "changed": "put the old file back, and import the new picture under another name",
     "repeated name": "rename one of them; the first one counts",
     "encrypted": "unpack it with its password and import the folder",
     "nested archive": "unpack the outer archive and import the folder",

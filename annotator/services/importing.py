@@ -19,7 +19,7 @@ from annotator.arrays import write_whole
 from annotator.importers.addresses import show
 from annotator.importers.near_duplicates import group_near_duplicates
 from annotator.importers.pictures import Picture
-from annotator.importers.refusals import Refused
+from annotator.importers.refusals import REFUSALS, Refused
 from annotator.importers.sources import Found, read_found, scan
 from annotator.progress import Progress, silent
 from annotator.workspace import THUMBNAIL_SIZES, Workspace
@@ -167,8 +167,9 @@ def _is_last_place(session: Session, uri: str) -> bool:
 
 def _changed(uri: str) -> Refused:
     """A new picture in the place of an image: that image's labels would name a picture nobody can find."""
-    advice = "put the old file back, and import the new picture under another name"
-    return Refused(uri, "changed", f"{show(uri)}: another picture than the one imported from here; {advice}")
+    return Refused(
+        uri, "changed", f"{show(uri)}: another picture than the one imported from here; {REFUSALS['changed']}"
+    )
 
 
 def _any_image(session: Session) -> bool:

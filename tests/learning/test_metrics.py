@@ -147,7 +147,7 @@ every_metric = pytest.mark.parametrize("metric", ALL.values(), ids=ALL)
 
 
 @every_metric
-@settings(max_examples=20)
+@settings(max_examples=20, deadline=None)
 @given(st.integers(0, 10**6))
 def test_scores_of_unknown_entries_do_not_matter(metric: Metric, seed: int) -> None:
     scores, labels = table(seed, images=12)
@@ -157,7 +157,7 @@ def test_scores_of_unknown_entries_do_not_matter(metric: Metric, seed: int) -> N
 
 
 @every_metric
-@settings(max_examples=20)
+@settings(max_examples=20, deadline=None)
 @given(st.integers(0, 10**6))
 def test_the_order_of_images_does_not_matter(metric: Metric, seed: int) -> None:
     scores, labels = table(seed, images=12)

@@ -1,5 +1,7 @@
 """Fusion of sources: weights from held-out answers, shrunk to those of all tags."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -9,7 +11,6 @@ from sklearn.linear_model import LogisticRegression
 from annotator.errors import UsageError
 from annotator.learning.metrics import Labels, Scores, mean_average_precision
 from annotator.learning.stacking import Known, Prior, fit_coefficients, fit_fusion
-from annotator.settings import Settings
 
 
 def sources(n: int = 400, tags: int = 6, seed: int = 0) -> tuple[Scores, Labels]:
@@ -92,11 +93,8 @@ def test_any_answers_give_finite_non_negative_weights(seed: int, rows: int, tags
     assert np.isfinite(fusion.logits(scores)).all()
 
 
-def test_real_clip_scores_gain_from_the_fusion_of_whole_image_and_tiles() -> None:
-    path = Settings().real_data / "features" / "voc12train_clip_rn50x64_scores.npz"
-    if not path.exists():
-        pytest.skip(f"no {path}: set ANNOTATOR_REAL_DATA")
-    stored = np.load(path)
+def test_real_clip_scores_gain_from_the_fusion_of_whole_image_and_tiles(real_data: Path) -> None:
+    stored = np.load(real_data / "features" / "voc12train_clip_rn50x64_scores.npz")
     scores = np.stack([np.log(stored[name].astype(np.float32)) for name in ("global_softmax", "tile_max", "tile_min")])
     labels = stored["labels"].astype(np.int8)
     held, rest = slice(0, 400), slice(400, None)

@@ -246,12 +246,18 @@ def test_each_further_attempt_on_a_side_spends_less_of_the_budget(workspace: Wor
     rounds.propose(workspace, "anna", whole_images=0)
     assert {found.alpha for found in decisions(workspace, 1).values()} == {spend(1 - 0.95, 1)}
     answer_tag_from_truth(workspace, truth, "bea", 1, 30)  # of the accept set: a page is of one side
-    rounds.progress(workspace)
-    rounds.roll_back(workspace, 1)
+    rounds.settle(workspace)
     rounds.propose(workspace, "anna", whole_images=0)
     alphas = {key: found.alpha for key, found in decisions(workspace, 2).items()}
     assert alphas[1, "accept"] == spend(1 - 0.95, 2)
     assert alphas[1, "reject"] == alphas[2, "accept"] == alphas[2, "reject"] == spend(1 - 0.95, 1)
+
+
+def test_a_round_that_was_taken_back_counts_as_an_attempt(workspace: Workspace, truth: Truth) -> None:
+    rounds.propose(workspace, "anna", whole_images=0)
+    rounds.roll_back(workspace, 1)
+    rounds.propose(workspace, "anna", whole_images=0)
+    assert {found.alpha for found in decisions(workspace, 2).values()} == {spend(1 - 0.95, 2)}
 
 
 def test_images_imported_since_are_not_settled(workspace: Workspace, truth: Truth) -> None:

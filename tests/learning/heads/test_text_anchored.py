@@ -1,6 +1,7 @@
 """The default head against independent references."""
 
 from itertools import pairwise
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -10,7 +11,6 @@ from annotator.errors import BadInputError
 from annotator.learning.fit import fit_head
 from annotator.learning.heads import Head
 from annotator.learning.heads.text_anchored import choose
-from annotator.settings import Settings
 from tests.learning.heads.test_heads import EXACT, Array, States, images
 
 
@@ -49,11 +49,8 @@ def test_the_default_tolerance_is_within_a_quarter_of_a_posterior_deviation_of_t
     assert (np.abs(quick.logits(X) - exact.logits(X)) < 0.25 * np.sqrt(exact.variances(X))).all()
 
 
-def test_real_clip_vectors_reach_the_optimum_of_scikit_learn() -> None:
-    path = Settings().real_data / "features" / "unsplash2001_clip_vitb16.npz"
-    if not path.exists():
-        pytest.skip(f"no {path}: set ANNOTATOR_REAL_DATA")
-    X = np.load(path)["emb"]
+def test_real_clip_vectors_reach_the_optimum_of_scikit_learn(real_data: Path) -> None:
+    X = np.load(real_data / "features" / "unsplash2001_clip_vitb16.npz")["emb"]
     rng = np.random.default_rng(0)
     score = X.astype(np.float32) @ rng.normal(size=(512, 3)).astype(np.float32)
     labels = (score > np.quantile(score, [0.5, 0.9, 0.99], axis=0).diagonal()).astype(np.int8)

@@ -20,6 +20,7 @@ def tensors(rows: list[tuple[float, int, float]]) -> tuple[torch.Tensor, torch.T
 
 
 @every_loss
+@settings(max_examples=50, deadline=None)
 @given(entries)
 def test_unknown_entries_give_exactly_nothing(loss: Loss, rows: list[tuple[float, int, float]]) -> None:
     z, y, w = tensors(rows)
@@ -28,6 +29,7 @@ def test_unknown_entries_give_exactly_nothing(loss: Loss, rows: list[tuple[float
 
 
 @every_loss
+@settings(max_examples=50, deadline=None)
 @given(entries)
 def test_the_gradient_is_the_slope_of_the_loss_and_the_curvature_its_slope_cut_at_zero(
     loss: Loss, rows: list[tuple[float, int, float]]
@@ -41,6 +43,7 @@ def test_the_gradient_is_the_slope_of_the_loss_and_the_curvature_its_slope_cut_a
 
 
 @every_loss
+@settings(max_examples=50, deadline=None)
 @given(logit, st.sampled_from([0, 1]))
 def test_the_loss_is_not_negative_and_pulls_towards_the_label(loss: Loss, z: float, y: int) -> None:
     terms = loss(torch.tensor([z]), torch.tensor([y]))
@@ -56,7 +59,7 @@ def test_huge_logits_stay_finite(loss: Loss) -> None:
 
 
 @every_loss
-@settings(max_examples=20)
+@settings(max_examples=50, deadline=None)
 @given(entries)
 def test_a_weight_multiplies_the_entry(loss: Loss, rows: list[tuple[float, int, float]]) -> None:
     z, y, w = tensors(rows)
