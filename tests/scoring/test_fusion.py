@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from sklearn.metrics import average_precision_score
 
 from annotator.errors import UsageError
-from annotator.scoring.fusion import LEAST_WEIGHT, ORIGINS, Scores, fit_fusion
+from annotator.scoring.fusion import LEAST_WEIGHT, ORIGINS, START_SLOPE, Scores, fit_fusion
 from annotator.terms import SuggestionOrigin
 
 ZERO_SHOT, NEIGHBOURS, MODEL = SuggestionOrigin.ZERO_SHOT, SuggestionOrigin.NEIGHBOURS, SuggestionOrigin.MODEL
@@ -58,10 +58,11 @@ def test_a_useless_source_alone_is_not_turned_around() -> None:
     assert (fusion.weights >= LEAST_WEIGHT * 0.99).all()
 
 
-def test_without_answers_all_sources_weigh_the_same() -> None:
+def test_without_answers_sources_weigh_the_same_and_zero_shot_thrice() -> None:
     scores = hints({ZERO_SHOT: 1.0, NEIGHBOURS: 1.0, MODEL: 1.0})
     fusion = fit_fusion(scores, held_out(0))
-    assert len(np.unique(fusion.weights)) == 1
+    np.testing.assert_allclose(fusion.weights / fusion.weights[2], np.repeat([[3], [1], [1]], TAGS, axis=1))
+    np.testing.assert_allclose(fusion.weights.sum(axis=0), START_SLOPE, rtol=1e-6)
     assert len(np.unique(fusion.bias)) == 1
     assert (fusion.answers == 0).all()
 
