@@ -13,15 +13,19 @@ from numpy.typing import DTypeLike, NDArray
 SHARD_ROWS = 16_384  # 16,384 x 1,280 float16 are 42 MB: rewriting the last shard on each flush stays cheap
 
 
-def write_whole(path: Path, content: bytes) -> None:
-    """Write `content` so that `path` holds either all of it or what it held before, even after a power cut."""
+def write_whole(path: Path, content: bytes, *, durable: bool = True) -> None:
+    """Write `content` so that `path` holds either all of it or what it held before, even after a power cut.
+
+    Without `durable` only a killed process is safe, not a power cut: for caches, which can be made again.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex[:8]}.tmp")
     try:
         with temporary.open("wb") as file:
             file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
+            if durable:
+                file.flush()
+                os.fsync(file.fileno())
         temporary.replace(path)
     finally:
         temporary.unlink(missing_ok=True)

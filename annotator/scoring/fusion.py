@@ -23,7 +23,7 @@ ORIGINS = tuple(SuggestionOrigin)
 
 START_SLOPE = 1.5  # of logit p on z: 2.0 on VOC12 with CLIP RN50x64, 1.3 with weaker text-and-image models
 START_SHARES = {SuggestionOrigin.ZERO_SHOT: 3.0}  # others: 1. Corel5k and COCO, 20 images answered, none held out: mAP
-# 0.50 and 0.50 with 3, 0.36 and 0.40 with 1; 50 answered, 10 held out: 0.57 with 3, 0.56 with 1
+# 0.50 and 0.50 with 3, 0.36 and 0.40 with 1; COCO, 50 answered, 10 held out: 0.57 with 3, 0.56 with 1
 START_BIAS = -4.0  # -3.9 at 20 tags with 8 % positives, -4.1 at 76 with 4 %, -5.6 at 336 with 1 %
 LEAST_WEIGHT = 0.01  # keeps the ranking of a source that is alone
 SHARED_STRENGTH = 5.0  # penalties on squared distances, in units of the log-likelihood
@@ -83,8 +83,8 @@ def fit_fusion(scores: Scores, labels: NDArray[np.int8]) -> Fusion:
     """Learn the weights from held-out answers.
 
     scores: of each source (N, C), for the whole pool. labels (N, C) int8: held-out answers, -1 everywhere else; no
-    source may have learned from them. With none at all the weights are those of the start. A source that is None has no part.
-    Raises UsageError when no source gave scores or the shapes do not fit.
+    source may have learned from them. With none at all the weights are those of the start. A source that is None has
+    no part. Raises UsageError when no source gave scores or the shapes do not fit.
     """
     present = {source: values for source, values in scores.items() if values is not None}
     if not present:

@@ -4,7 +4,6 @@ from collections import Counter, deque
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime
 from itertools import islice
 from os import cpu_count
 from pathlib import Path
@@ -16,12 +15,12 @@ from sqlalchemy import func, select, update
 from sqlalchemy.orm import Session
 
 from annotator.arrays import write_whole
-from annotator.importers.addresses import show
 from annotator.importers.near_duplicates import group_near_duplicates
 from annotator.importers.pictures import Picture
-from annotator.importers.refusals import REFUSALS, Refused
+from annotator.importers.refusals import Refused
 from annotator.importers.sources import Found, read_found, scan
 from annotator.progress import Progress, silent
+from annotator.services.importing_store import Batch
 from annotator.workspace import THUMBNAIL_SIZES, Workspace
 from db.models import Image, ImageFile, RefusedFile
 
@@ -119,7 +118,7 @@ def _read_one(folder: Path, found: Found) -> Picture | Refused:
     for size, content in picture.thumbnails.items():
         file = folder / "thumbnails" / str(size) / picture.sha256[:2] / f"{picture.sha256}.jpg"
         if not file.exists():
-            write_whole(file, content)
+            write_whole(file, content, durable=False)
     return replace(picture, thumbnails={})
 
 
@@ -136,79 +135,17 @@ def _batches(items: Iterator[T], size: int) -> Iterator[list[T]]:
 
 
 def _store(session: Session, batch: list[tuple[Found | None, Picture | Refused]], report: ImportReport) -> None:
-    next_row = (session.scalar(select(func.max(Image.row))) or 0) + 1 if _any_image(session) else 0
-    now = datetime.now(UTC)
-    for found, outcome in batch:
+    store = Batch(session, [outcome for _, outcome in batch if isinstance(outcome, Picture)])
+    for found, read in batch:
+        outcome = read if isinstance(read, Refused) else store.add(found, read)
         if isinstance(outcome, Refused):
-            _refuse(session, found, outcome, now)
+            store.refuse(found, outcome)
             report.refused.append(outcome.message)
-            continue
-        row = session.scalar(select(Image.row).where(Image.sha256 == outcome.sha256))
-        if row is None and _is_last_place(session, outcome.uri):
-            changed = _changed(outcome.uri)
-            _refuse(session, found, changed, now)
-            report.refused.append(changed.message)
-            continue
-        if row is None:
-            row, next_row = next_row, next_row + 1
-            session.add(_image(row, outcome, now))
-            session.flush()
+        elif outcome:
             report.added += 1
         else:
             report.duplicates += 1
-        _place(session, found, outcome, row)
-
-
-def _is_last_place(session: Session, uri: str) -> bool:
-    """Whether an image was found at `uri` and nowhere else."""
-    row = session.scalar(select(ImageFile.image_row).where(ImageFile.uri == uri))
-    return row is not None and session.scalar(select(func.count(ImageFile.id)).where(ImageFile.image_row == row)) == 1
-
-
-def _changed(uri: str) -> Refused:
-    """A new picture in the place of an image: that image's labels would name a picture nobody can find."""
-    return Refused(
-        uri, "changed", f"{show(uri)}: another picture than the one imported from here; {REFUSALS['changed']}"
-    )
-
-
-def _any_image(session: Session) -> bool:
-    return session.scalar(select(Image.row).limit(1)) is not None
-
-
-def _image(row: int, picture: Picture, now: datetime) -> Image:
-    return Image(
-        row=row, sha256=picture.sha256, byte_size=picture.byte_size, format=picture.format, mode=picture.mode,
-        width=picture.width, height=picture.height, orientation=picture.orientation, frames=picture.frames,
-        perceptual_hash=picture.perceptual_hash, near_duplicate_group=None, given_split=None, added_at=now,
-    )  # fmt: skip
-
-
-def _place(session: Session, found: Found | None, picture: Picture, row: int) -> None:
-    """Note where the image lies; a file that was replaced or mended moves to its new content."""
-    size, mtime = (found.size, found.mtime_ns) if found else (None, None)
-    file = session.scalar(select(ImageFile).where(ImageFile.uri == picture.uri))
-    if file is None:
-        session.add(ImageFile(uri=picture.uri, image_row=row, byte_size=size, mtime_ns=mtime))
-    elif (
-        file.image_row == row
-        or session.scalar(select(func.count(ImageFile.id)).where(ImageFile.image_row == file.image_row)) != 1
-    ):  # the last place of an image is never taken from it: its labels would name a picture nobody can find
-        file.image_row, file.byte_size, file.mtime_ns = row, size, mtime
-    else:
-        file.byte_size, file.mtime_ns = size, mtime
-    for refused in session.scalars(select(RefusedFile).where(RefusedFile.uri == picture.uri)):
-        session.delete(refused)
-
-
-def _refuse(session: Session, found: Found | None, refused: Refused, now: datetime) -> None:
-    row = session.scalar(select(RefusedFile).where(RefusedFile.uri == refused.uri))
-    if row is None:
-        row = RefusedFile(uri=refused.uri)
-        session.add(row)
-    row.reason, row.message, row.at = refused.reason, refused.message, now
-    row.byte_size, row.mtime_ns = (found.size, found.mtime_ns) if found else (None, None)
-    session.flush()
+    store.write()
 
 
 def _group(workspace: Workspace) -> int:
