@@ -31,7 +31,8 @@ def test_each_kind_of_input_is_imported_or_refused_for_its_reason(kind: str, tmp
 def test_there_are_many_kinds_and_every_reason_is_used() -> None:
     assert len(applicable()) >= 45
     used = {reason for bad in applicable().values() for reason in bad.refused}
-    assert set(REFUSALS) - used <= {"unreadable"}
+    # "unreadable" needs a person who is not root, "changed" an earlier import: both are tested elsewhere.
+    assert set(REFUSALS) - used <= {"unreadable", "changed"}
 
 
 def test_one_import_of_everything_bears_it_all(tmp_path: Path) -> None:
