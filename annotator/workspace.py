@@ -112,7 +112,10 @@ class Workspace:
     @contextmanager
     def reading(self) -> Iterator[Session]:
         """One consistent view; it waits for no writer and nothing it does is kept."""
-        with Session(self.engine.execution_options(readonly=True)) as session:
+        options: dict[str, object] = {"readonly": True}
+        if self.engine.dialect.name == "postgresql":
+            options["isolation_level"] = "REPEATABLE READ"  # its default would look anew at each statement
+        with Session(self.engine.execution_options(**options)) as session:
             yield session
 
     @property

@@ -20,7 +20,7 @@ from db.models import Image, ImageFile, JournalEntry, Label, Submission, Tag, Ta
 STATES = {"positive": LabelState.POSITIVE, "negative": LabelState.NEGATIVE, "unknown": LabelState.UNKNOWN}
 COLUMNS = {"image": ("image", "file"), "tag": ("tag",), "state": ("state",), "annotator": ("annotator",)}
 IN_A_QUERY = 500  # parameters; SQLite builds differ in how many they bear
-MOST_LABELS = 100_000  # in one item: a page of pictures or an image with every tag of a large vocabulary
+MOST_LABELS = 10_000  # in one item: a page of pictures or an image with every tag of a large vocabulary
 
 
 @dataclass(frozen=True)
@@ -66,7 +66,7 @@ class Answer:
         labels, tasks, undo = item.get("labels", []), item.get("tasks", []), item.get("undo")
         if not isinstance(labels, list) or len(labels) > MOST_LABELS:
             raise BadInputError(f"seq {seq}: labels must be a list of at most {MOST_LABELS} [image, tag, state]")
-        if not isinstance(tasks, list) or not all(_is_count(task) for task in tasks):
+        if not isinstance(tasks, list) or len(tasks) > IN_A_QUERY or not all(_is_count(task) for task in tasks):
             raise BadInputError(f"seq {seq}: tasks must be a list of task numbers, not {tasks!r:.80}")
         if undo is not None and not _is_count(undo):
             raise BadInputError(f"seq {seq}: undo must be the seq of an earlier answer, not {undo!r:.80}")
@@ -256,7 +256,20 @@ def _write(
         session.execute(update(Label), changed)
     if journal:
         session.execute(insert(JournalEntry), journal)
+    _close_questions(session, annotator_id, set(latest), at)
     return sum(entry["previous"] != entry["state"] for entry in journal)
+
+
+def _close_questions(session: Session, annotator_id: int, pairs: set[tuple[int, int]], at: datetime) -> None:
+    """End the open questions about just these tags on these images: whoever asked, they are answered now."""
+    rows = sorted({row for row, _ in pairs})
+    for start in range(0, len(rows), IN_A_QUERY):
+        waiting = select(Task).where(
+            Task.image_row.in_(rows[start : start + IN_A_QUERY]), Task.tag_id.is_not(None), Task.done_at.is_(None)
+        )
+        for task in session.scalars(waiting):
+            if (task.image_row, task.tag_id) in pairs:
+                task.done_at, task.annotator_id = at, annotator_id
 
 
 def _present(
@@ -311,7 +324,7 @@ def _undo(session: Session, submission: Submission, seq: int) -> str | None:
 
 
 def _is_count(value: object) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool) and 0 < value < 2**53
+    return isinstance(value, int) and not isinstance(value, bool) and 0 < value < 2**31
 
 
 def _label(seq: int, label: Any) -> tuple[int, int, LabelState]:

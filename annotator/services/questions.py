@@ -6,8 +6,9 @@ from sqlalchemy import select
 
 from annotator.services import picking, rounds, suggesting, tasks
 from annotator.services.people import annotator_called
-from annotator.services.snapshots import live_tags
+from annotator.services.snapshots import live_tags, take
 from annotator.services.tasks import SHOWN_TAGS
+from annotator.terms import Origin, Split
 from annotator.workspace import Workspace
 from db.models import Image, Label, Task
 
@@ -17,6 +18,7 @@ def claim(workspace: Workspace, annotator: str, tag_id: int | None, count: int) 
 
     When too few are waiting, new ones are picked first. Each question carries the suggested tags, best first.
     """
+    count = max(0, min(count, tasks.MOST_AT_ONCE))
     claimed = tasks.claim(workspace, annotator, tag_id, count)
     if len(claimed) < count and _add(workspace, tag_id, count):
         claimed = tasks.claim(workspace, annotator, tag_id, count)
@@ -78,7 +80,11 @@ def _add(workspace: Workspace, tag_id: int | None, count: int) -> bool:
     board = suggesting.current(workspace)
     if board is None:
         return False
-    rows = board.best_images(tag_id, 20 * count + 200)
+    # Only training images nobody decided: best guesses among held-out ones would bias what they measure.
+    snapshot = take(workspace)
+    place = next(place for place, tag in enumerate(snapshot.tags) if tag.id == tag_id)
+    undecided = (snapshot.origins[:, place] == Origin.NOBODY) & snapshot.in_split(Split.TRAIN)
+    rows = board.best_images(tag_id, count, undecided)
     with workspace.transaction() as session:
         tasks.add_verify_picks(session, tag_id, rows, "likely to show it")
         return tasks.free_count(session, tag_id) > 0

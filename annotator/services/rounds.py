@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 import numpy as np
+from filelock import FileLock
 from numpy.typing import NDArray
 from sqlalchemy import delete, func, select
 from sqlalchemy.orm import Session
@@ -21,7 +22,7 @@ from annotator.services.tasks import SHOWN_TAGS, Band, free_count
 from annotator.snapshot import Snapshot
 from annotator.terms import LabelState, Origin, RoundStatus, Split, TaskKind
 from annotator.workspace import Workspace
-from db.models import Round, RoundSet, Task
+from db.models import Label, Round, RoundSet, Task
 
 ACCEPT, REJECT = "accept", "reject"
 AHEAD = 120  # draws of each set that wait as questions; more follow while its audit goes on
@@ -55,12 +56,24 @@ def propose(
     Images of the split `leave_out` stay out of the pool. `whole_images` random images are asked about completely;
     by default where the vocabulary is small enough for one screen.
     """
+    # One at a time: a second one must not write other sets under the number of the first.
+    with FileLock(workspace.folder / "round.lock"):
+        with workspace.reading() as session:
+            if _open_round(session) is not None:
+                raise ConflictError("a round is open already; settle it first, or roll it back")
+        number = _propose(workspace, annotator, leave_out, whole_images)
+    progress(workspace)
+    return number
+
+
+def _propose(workspace: Workspace, annotator: str, leave_out: Split | None, whole_images: int | None) -> int:
     model = models.required(workspace)
     snapshot = take(workspace)
     if model.tag_ids != [tag.id for tag in snapshot.tags]:
         raise ConflictError(
             f"model {model.id} knows another vocabulary; train again: annotator train -w {workspace.folder}"
         )
+    # The model's own, calibrated on held-out answers: sets cut by the fused scores were smaller where we tried it.
     probabilities = np.asarray(models.predictions(workspace, model), np.float32)
     in_pool = np.arange(len(snapshot)) < len(probabilities)
     if leave_out is not None:
@@ -68,14 +81,15 @@ def propose(
     pool = np.flatnonzero(in_pool)
     open_ = (snapshot.origins[pool] == Origin.NOBODY) & (snapshot.labels[pool] == LabelState.UNKNOWN)
     project = workspace.project
+    tag_ids = [tag.id for tag in snapshot.tags]
     with workspace.reading() as session:
         before = _settled_sets(session)
         number = (session.scalar(select(func.max(Round.number))) or 0) + 1
-    tag_ids = [tag.id for tag in snapshot.tags]
+        sure = np.array([_found(workspace, session, snapshot, place, before) for place in range(len(tag_ids))], float)
     proposal = cascade.propose(
         probabilities[pool],
         open_,
-        _found(snapshot, before, tag_ids),
+        sure,
         precision=project.precision,
         recall=project.recall,
         missed_before=np.array([_missed(before, tag_id) for tag_id in tag_ids], np.float64),
@@ -85,8 +99,6 @@ def propose(
     seed = int(np.random.SeedSequence([project.seed, number]).generate_state(1, np.uint64)[0] >> np.uint64(1))
     write_array(_sets_file(workspace, number), members)
     with workspace.transaction() as session:
-        if _open_round(session) is not None:
-            raise ConflictError("a round is open already; settle it first, or roll it back")
         sha256 = [snapshot.sha256[row] for row in pool.tolist()]
         round_ = Round(
             number=number, status=RoundStatus.PROPOSED, seed=seed, pool_hash=cascade.pool_hash(pool, sha256),
@@ -104,7 +116,6 @@ def propose(
         session.flush()
         few_tags = len(tag_ids) <= SHOWN_TAGS
         _ask_whole(session, round_, pool, open_, whole_images if whole_images is not None else WHOLE_IMAGES * few_tags)
-    progress(workspace)
     return number
 
 
@@ -162,6 +173,13 @@ def roll_back(workspace: Workspace, number: int) -> dict[str, Any]:
             raise MissingError(
                 f"there is no round {number} to roll back; rounds: {', '.join(map(str, known)) or 'none'}"
             )
+        later = session.scalars(
+            select(Round.number).where(Round.number > number, Round.status != RoundStatus.ROLLED_BACK)
+        ).all()
+        if later:
+            # What a later round proved about recall counts what this one found.
+            names = ", ".join(map(str, sorted(later, reverse=True)))
+            raise ConflictError(f"round {number} is what later rounds build on; roll these back first: {names}")
         taken_back = 0
         if round_.status == RoundStatus.SETTLED:
             array = np.load(workspace.round_file(number), mmap_mode="r", allow_pickle=False)
@@ -246,22 +264,20 @@ def _audited(workspace: Workspace, session: Session, round_: Round, snapshot: Sn
         asked = by_people[draws, place]
         answers = audits.answered_prefix(snapshot.labels[draws, place], asked)
         accepted_now = [audit.set for audit in found if audit.state.decision == Decision.SETTLE]
-        people = int(((snapshot.labels[:, place] == LabelState.POSITIVE) & by_people[:, place]).sum())
-        now = _state(set_, answers, round_.targets, [*before, *accepted_now], people)
+        proved = [*before, *accepted_now]
+        sure = _found(workspace, session, snapshot, place, proved) if set_.side == REJECT else 0
+        now = _state(set_, answers, round_.targets, sure, _missed(proved, set_.tag_id))
         set_.draws, set_.positives, set_.low, set_.high = now.drawn, now.positives, now.low, now.high
         set_.decision = now.decision
         found.append(_Audit(set_, now, draws[len(answers) :]))
     return found
 
 
-def _state(
-    set_: RoundSet, answers: NDArray[np.int8], targets: dict[str, Any], settled: list[RoundSet], people_positive: int
-) -> AuditState:
+def _state(set_: RoundSet, answers: NDArray[np.int8], targets: dict[str, Any], sure: int, missed: int) -> AuditState:
     if set_.side == ACCEPT:
         return audits.audit_accepted(answers, set_.size, AcceptGoal(targets["precision"]), alpha=set_.alpha)
     drawn_here = int((answers == LabelState.POSITIVE).sum())
-    found = people_positive - drawn_here + _accepted_low(settled, set_.tag_id)
-    goal = RejectGoal(targets["recall"], found, _missed(settled, set_.tag_id))
+    goal = RejectGoal(targets["recall"], sure - drawn_here, missed)
     return audits.audit_rejected(answers, set_.size, goal, alpha=set_.alpha)
 
 
@@ -320,9 +336,12 @@ def _ask(session: Session, round_: Round, audit: _Audit) -> None:
             )
         )
     )
+    draws = audit.waiting[:AHEAD].tolist()
+    answered = select(Label.image_row).where(Label.tag_id == set_.tag_id, Label.image_row.in_(draws))
+    asked |= set(session.scalars(answered))
     band = Band.ACCEPT if set_.side == ACCEPT else Band.REJECT
     proposed = "present" if set_.side == ACCEPT else "absent"
-    for place, row in enumerate(audit.waiting[:AHEAD].tolist()):
+    for place, row in enumerate(draws):
         if row not in asked:
             session.add(
                 Task(
@@ -364,23 +383,27 @@ def _settled_sets(session: Session) -> list[RoundSet]:
     return list(session.scalars(query))
 
 
-def _accepted_low(sets: Iterable[RoundSet], tag_id: int) -> int:
-    """Lower bound of the positives among the settled images of a tag that nobody drew."""
-    return sum(set_.low - set_.positives for set_ in sets if set_.tag_id == tag_id and set_.side == ACCEPT)
-
-
 def _missed(sets: Iterable[RoundSet], tag_id: int) -> int:
     """Upper bound of the positives among the rejected images of a tag that nobody drew."""
     return sum(set_.high - set_.positives for set_ in sets if set_.tag_id == tag_id and set_.side == REJECT)
 
 
-def _found(snapshot: Snapshot, before: list[RoundSet], tag_ids: list[int]) -> NDArray[np.float64]:
-    """(C,) positives that are sure: people's, and the proved part of what was accepted."""
-    by_people = np.isin(snapshot.origins, (Origin.HUMAN, Origin.REVIEW, Origin.TRUTH))
-    people = ((snapshot.labels == LabelState.POSITIVE) & by_people).sum(axis=0)
-    return np.array(
-        [count + _accepted_low(before, tag_id) for count, tag_id in zip(people, tag_ids, strict=True)], float
-    )
+def _found(workspace: Workspace, session: Session, snapshot: Snapshot, place: int, sets: Iterable[RoundSet]) -> int:
+    """Positives of a tag that are sure: the lower bounds of its accepted sets, and people's positives outside them.
+
+    A person's positive inside an accepted set is one of those its bound counts already.
+    """
+    tag_id = snapshot.tags[place].id
+    outside = np.ones(len(snapshot), bool)
+    bound = 0
+    for set_ in sets:
+        if set_.tag_id == tag_id and set_.side == ACCEPT:
+            column = session.get_one(Round, set_.round_number).tag_ids.index(tag_id)
+            members = np.load(_sets_file(workspace, set_.round_number), mmap_mode="r", allow_pickle=False)
+            outside[: len(members)] &= members[:, column] != LabelState.POSITIVE
+            bound += set_.low
+    by_people = np.isin(snapshot.origins[:, place], (Origin.HUMAN, Origin.REVIEW, Origin.TRUTH))
+    return bound + int((outside & by_people & (snapshot.labels[:, place] == LabelState.POSITIVE)).sum())
 
 
 def _described(audit: _Audit, names: dict[int, str], targets: dict[str, Any]) -> dict[str, Any]:

@@ -124,21 +124,24 @@ def _loop(
             report = training.train(workspace)
         except MissingError:
             continue  # too few of these answers may train so far: some were drawn to measure
+        suggesting.refresh(workspace)
         figures = _held_out_figures(workspace, truth, held_out)
         curve.append(
             {"answers": answered, "labels": report.labels, "seconds": round(time.monotonic() - began, 2), **figures}
         )
-    if curve:
-        suggesting.refresh(workspace)
     return curve
 
 
 def _held_out_figures(workspace: Workspace, truth: Truth, held_out: NDArray[np.int64]) -> dict[str, float]:
-    probabilities = np.asarray(models.predictions(workspace, models.required(workspace))[held_out])
-    labels = truth.labels[held_out]
+    """mAP and micro F1 of what the app shows, all sources fused, and the mAP of the model alone."""
+    board = suggesting.current(workspace)
+    assert board is not None, "suggestions were refreshed a moment ago"
+    fused, labels = np.asarray(board.scores[held_out], np.float32), truth.labels[held_out]
+    alone = np.asarray(models.predictions(workspace, models.required(workspace))[held_out])
     return {
-        "mAP": round(metrics.mean_average_precision(probabilities, labels), 4),
-        "f1": round(metrics.micro_f1(probabilities, labels), 4),
+        "mAP": round(metrics.mean_average_precision(fused, labels), 4),
+        "f1": round(metrics.micro_f1(fused, labels), 4),
+        "model_mAP": round(metrics.mean_average_precision(alone, labels), 4),
     }
 
 

@@ -64,14 +64,13 @@ class Board:
             for place in order.tolist()
         ]
 
-    def best_images(self, tag_id: int, count: int) -> list[int]:
-        """Rows with the highest scores of a tag, best first."""
+    def best_images(self, tag_id: int, count: int, among: NDArray[np.bool_] | None = None) -> list[int]:
+        """Rows with the highest scores of a tag, best first; `among` (N,) says which rows come into question."""
         if tag_id not in self.tag_ids:
             return []
-        scores = np.asarray(self.scores[:, self.tag_ids.index(tag_id)], np.float32)
-        count = min(count, len(scores))
-        top = np.argpartition(-scores, count - 1)[:count] if count else np.empty(0, np.int64)
-        return [int(row) for row in top[np.lexsort((top, -scores[top]))]]
+        rows = np.arange(len(self.scores)) if among is None else np.flatnonzero(among[: len(self.scores)])
+        scores = np.asarray(self.scores[:, self.tag_ids.index(tag_id)], np.float32)[rows]
+        return [int(row) for row in rows[np.lexsort((rows, -scores))][:count]]
 
 
 def refresh(workspace: Workspace, progress: Progress = silent) -> dict[str, Any]:

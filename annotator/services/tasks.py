@@ -64,7 +64,15 @@ def replace_picks(session: Session, picks: list[Task]) -> None:
     """Put `picks` in the place of all picks that nobody holds."""
     free = (Task.done_at.is_(None), Task.annotator_id.is_(None) | (Task.leased_until < datetime.now(UTC)))
     session.execute(delete(Task).where(Task.round_number.is_(None), Task.tag_id.is_(None), *free))
-    session.add_all(picks)
+    # Between the picking and now somebody may have answered an image or got it as another question.
+    rows = [pick.image_row for pick in picks]
+    taken = set(session.scalars(select(Label.image_row).where(Label.image_row.in_(rows))))
+    taken |= set(
+        session.scalars(
+            select(Task.image_row).where(Task.image_row.in_(rows), Task.tag_id.is_(None), Task.done_at.is_(None))
+        )
+    )
+    session.add_all(pick for pick in picks if pick.image_row not in taken)
 
 
 def add_verify_picks(session: Session, tag_id: int, rows: list[int], reason: str) -> None:
@@ -100,7 +108,7 @@ def _in_band(band: Band | None) -> list[ColumnElement[bool]]:
 
 
 def _is_free() -> ColumnElement[bool]:
-    return or_(Task.annotator_id.is_(None), Task.leased_until < datetime.now(UTC))
+    return or_(Task.annotator_id.is_(None), Task.leased_until.is_(None), Task.leased_until < datetime.now(UTC))
 
 
 def _held(session: Session, person_id: int, tag_id: int | None) -> list[Task]:

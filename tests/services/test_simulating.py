@@ -24,7 +24,7 @@ def test_a_run_reports_its_curve_its_rounds_and_its_totals(samples: Path) -> Non
     assert answers == sorted(answers)
     assert answers[-1] == 20
     for point in report["curve"]:
-        assert set(point) == {"answers", "labels", "seconds", "mAP", "f1"}
+        assert set(point) == {"answers", "labels", "seconds", "mAP", "f1", "model_mAP"}
         assert 0 <= point["f1"] <= 1
     tags = report["totals"]["tags"]
     assert [set(tag) for tag in report["rounds"]] == [
