@@ -321,3 +321,40 @@ def test_a_round_is_rolled_back_once(workspace: Workspace, truth: Truth) -> None
         rounds.roll_back(workspace, 1)
     with workspace.reading() as session:
         assert session.get_one(Round, 1).status == RoundStatus.ROLLED_BACK
+
+
+def test_confirming_what_was_settled_finds_nothing_new(workspace: Workspace, truth: Truth) -> None:
+    rounds.propose(workspace, "anna", whole_images=0)
+    audit(workspace, truth)
+    rounds.settle(workspace)
+    assert decisions(workspace)[1, "accept"].decision == Decision.SETTLE
+
+    def found() -> int:
+        with workspace.reading() as session:
+            return rounds._found(workspace, session, take(workspace), 0, rounds._settled_sets(session))
+
+    before, snapshot = found(), take(workspace)
+    settled = np.flatnonzero((snapshot.origins[:, 0] == Origin.ROUND) & (snapshot.labels[:, 0] == YES))
+    assert len(settled)
+    labelling.set_labels(workspace, "carl", [(int(row), 1, YES) for row in settled])
+    assert found() == before <= int((truth.labels[:, 0] == YES).sum())
+
+
+def test_a_round_that_later_ones_build_on_cannot_be_taken_back_first(workspace: Workspace, truth: Truth) -> None:
+    for _ in range(2):
+        rounds.propose(workspace, "anna", whole_images=0)
+        audit(workspace, truth)
+        rounds.settle(workspace)
+    with pytest.raises(ConflictError, match="roll these back first: 2"):
+        rounds.roll_back(workspace, 1)
+    rounds.roll_back(workspace, 2)
+    assert rounds.roll_back(workspace, 1)["taken_back"] > 0
+
+
+def test_an_answer_on_the_whole_image_ends_the_questions_about_its_tags(workspace: Workspace, truth: Truth) -> None:
+    rounds.propose(workspace, "anna", whole_images=30)
+    answer_from_truth(workspace, truth, "bea", 30)
+    with workspace.reading() as session:
+        waiting = select(Task).where(Task.tag_id.is_not(None), Task.done_at.is_(None))
+        again = [task for task in session.scalars(waiting) if take(workspace).origins[task.image_row].any()]
+    assert again == []
