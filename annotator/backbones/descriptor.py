@@ -34,7 +34,7 @@ LAB_SPAN = np.array([100, 80, 80], np.float32)
 
 LIGHTNESS_BINS, COLOUR_BINS = 4, 10
 ORIENTATIONS, CELLS, COARSE_CELLS = 9, 6, 3
-FLAT = 1e3  # energy of nine cells that keeps flat ones near zero
+FLAT = 1e6  # the energy of nine cells of noise of two grey levels
 TEXTURE_CELLS = 2
 
 Batch = NDArray[np.float32]
@@ -111,11 +111,11 @@ def _places() -> Batch:
 
 BASIS, PLACE = _basis(), _places()
 # The mean diagonal of the logarithm over photographs of several collections; without it all vectors look alike.
-# One line each: coefficients of L, a, b; their absolute values; the constant and the place.
+# In this order: coefficients of L, a, b; their absolute values; the constant and the place.
 TYPICAL = np.array([
-    -3.1, -3.7, -3.8, -4.1, -3.6, -4.0, -4.1, -3.7, -4.1, -4.0, -4.7, -4.6, -4.8, -4.5, -4.9, -4.8, -4.6, -4.2, -4.5, -4.2, -4.6, -4.5,
-    -4.6, -5.1, -5.1, -5.4, -5.0, -5.4, -5.5, -5.1, -5.5, -5.3, -5.6, -5.8, -5.9, -5.7, -6.0, -5.9, -5.3, -5.5, -5.7, -5.5, -5.8, -5.6,
-    -1.5, -3.8, -3.6, -4.9,
+    -3.1, -3.7, -3.8, -4.1, -3.6, -4.0, -4.1, -3.7, -4.1, -4.0, -4.7, -4.6, -4.8, -4.5, -4.9, -4.8,
+    -4.6, -4.2, -4.5, -4.2, -4.6, -4.5, -4.6, -5.1, -5.1, -5.4, -5.0, -5.4, -5.5, -5.1, -5.5, -5.3,
+    -5.6, -5.8, -5.9, -5.7, -6.0, -5.9, -5.3, -5.5, -5.7, -5.5, -5.8, -5.6, -1.5, -3.8, -3.6, -4.9,
 ])  # fmt: skip
 
 
