@@ -37,7 +37,7 @@ def main() -> None:
     chosen = options(__doc__ or "")
     torch.set_num_threads(1)
     data = packs()
-    files = sorted((data / "corel5k" / "images").glob("*.jpg"))[: 200 if chosen.quick else 1500]
+    files = sorted((data / "corel5k" / "images").glob("*.jpg"))[: 120 if chosen.quick else 480]
     specs = [
         f"onnx:{data}/models/mobilenet_v2_imagenet.json",
         f"open_clip:standin-mnv2@{data}/models/standin_openclip/standin-mnv2.pt",

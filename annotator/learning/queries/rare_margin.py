@@ -11,8 +11,9 @@ def rare_margin(pool: Pool, k: int, rng: np.random.Generator) -> Picks:
     """The images with the highest sum over tags t of w_t (margin term + p_t), w_t = 1 / (1 + positives of t so far).
 
     The margin term is 1 - 2 |p - 1/2|, of the five tags for which it weighs most. Aims at rare tags and finds their
-    positives, but as a plain ranking it still fills a batch with one kind of image and LOSES to random choice (figures
-    in `annotator.learning.queries`); `mixed` spreads the same wish. Without probabilities: `diversity`.
+    positives, but as a plain ranking it fills a batch with one kind of image: far worse than random without `variance`,
+    about random with it (figures in `annotator.learning.queries`). `mixed` spreads the same wish. Without
+    probabilities: `diversity`.
     """
     rows = candidates_of(pool, k)
     if pool.probabilities is None:
