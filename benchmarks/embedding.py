@@ -37,7 +37,7 @@ def main() -> None:
     chosen = options(__doc__ or "")
     torch.set_num_threads(1)
     data = packs()
-    files = sorted((data / "corel5k" / "images").glob("*.jpg"))[: 120 if chosen.quick else 480]
+    files = sorted((data / "corel5k" / "images").glob("*.jpg"))[: 120 if chosen.quick else 1200]
     specs = [
         f"onnx:{data}/models/mobilenet_v2_imagenet.json",
         f"open_clip:standin-mnv2@{data}/models/standin_openclip/standin-mnv2.pt",
@@ -46,7 +46,7 @@ def main() -> None:
     for spec in specs:
         backbone = open_backbone(spec, "auto")
         whole, forward = [], []
-        for _ in range(1 if chosen.quick else 3):
+        for _ in range(1 if chosen.quick else 2):
             with tempfile.TemporaryDirectory() as place, Workspace.create(Path(place) / "w") as workspace:
                 import_pictures(workspace, [str(file) for file in files])
                 report = embed(workspace, spec, backbone=backbone)
