@@ -96,6 +96,12 @@ class ShardedArray:
         self._flushed = start + len(rows)
         self._pending = []
 
+    def row(self, row: int) -> NDArray[Any]:
+        """One row, without the others."""
+        start = row - row % SHARD_ROWS
+        found: NDArray[Any] = np.load(self._path(start), mmap_mode="r", allow_pickle=False)[row - start]
+        return found
+
     def put(self, row: int, values: NDArray[Any]) -> None:
         """Replace one row that is on disk already."""
         start = row - row % SHARD_ROWS

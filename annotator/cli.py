@@ -143,13 +143,13 @@ def label(
     as_json: AsJson = False,
 ) -> None:
     """Set labels from a script."""
-    from annotator.services import labelling
+    from annotator.services import label_files
 
     with _open(folder) as workspace:
         if from_ is not None:
-            shown = asdict(labelling.label_from_file(workspace, from_, annotator))
+            shown = asdict(label_files.label_from_file(workspace, from_, annotator))
         elif image is not None and tag is not None:
-            shown = labelling.label_by_name(workspace, image, tag, state, annotator)
+            shown = label_files.label_by_name(workspace, image, tag, state, annotator)
         else:
             raise typer.BadParameter("give --image and --tag, or --from FILE")
     _show(shown, as_json)

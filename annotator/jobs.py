@@ -88,10 +88,18 @@ def _train(workspace: Workspace, _arguments: dict[str, Any], progress: Progress)
     return asdict(report)
 
 
+def _pick(workspace: Workspace, _arguments: dict[str, Any], progress: Progress) -> dict[str, Any]:
+    from annotator.services import picking
+
+    progress(0, 1, "picking")
+    return {"waiting": picking.refill(workspace)}
+
+
 KINDS: dict[str, Callable[[Workspace, dict[str, Any], Progress], dict[str, Any]]] = {
     "import": _import,
     "embed": _embed,
     "train": _train,
+    "pick": _pick,
 }
 
 
@@ -159,10 +167,11 @@ def run_worker(workspace: Workspace, should_stop: Callable[[], bool], *, retrain
     try:
         _launch(workspace)
         write_whole(_ready_file(workspace), b"")  # now the queue's tables are there
-        asked = 0
+        asked, picked_at = 0, -1
         while not should_stop():
             if retrain:
                 asked = _retrain_when_due(workspace, asked)
+                picked_at = _pick_when_low(workspace, picked_at)
             _sleep(POLL_SECONDS, should_stop)
     finally:
         DBOS.destroy(destroy_registry=True)
@@ -275,6 +284,23 @@ def _retrain_when_due(workspace: Workspace, asked: int) -> int:
     if answered is None:
         return asked
     enqueue(workspace, "train")
+    return answered
+
+
+def _pick_when_low(workspace: Workspace, picked_at: int) -> int:
+    """Ask for new questions when few wait; the number of answered images it was asked at last.
+
+    Not again at the same number: then nothing is left to be picked.
+    """
+    from annotator.services import picking
+    from annotator.services.labelling import answered_count
+
+    if not picking.is_low(workspace):
+        return picked_at
+    with workspace.reading() as session:
+        answered = answered_count(session)
+    if answered != picked_at:
+        enqueue(workspace, "pick")
     return answered
 
 

@@ -45,7 +45,7 @@ class RelationKind(StrEnum):
 
 
 class TaskKind(StrEnum):
-    """Why a question is asked. Only PICK and RANDOM answers may train a model."""
+    """Why a question is asked. Only PICK, RANDOM and BULK answers may train a model."""
 
     PICK = "pick"
     RANDOM = "random"
@@ -53,6 +53,25 @@ class TaskKind(StrEnum):
     AUDIT = "audit"
     GOLD = "gold"
     REVIEW = "review"
+    BULK = "bulk"
+    """Several images at once, chosen by the person in Search or a cluster: never measures."""
+
+
+class WorkMode(StrEnum):
+    """How a person works."""
+
+    LABEL = "label"
+    """Image first: one picture, its tags."""
+    VERIFY = "verify"
+    """Tag first: a page of pictures of one tag, the exceptions marked."""
+    BULK = "bulk"
+    """A selection of pictures gets tags at once."""
+
+
+class SessionState(StrEnum):
+    OPEN = "open"
+    PAUSED = "paused"
+    ENDED = "ended"
 
 
 class Split(StrEnum):

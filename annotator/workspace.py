@@ -37,6 +37,7 @@ class Project(BaseModel):
     recall: float = Field(0.95, gt=0.5, lt=1, description="promised recall per tag")
     confidence: float = Field(0.95, gt=0.5, lt=1, description="confidence of both promises")
     lease_minutes: float = Field(15, gt=0, description="a question not answered by then is given to somebody else")
+    overlap: int = Field(1, ge=1, le=9, description="how many people each picked image is asked of")
     strategy: str = Field("mixed", description="query strategy of the Label queue")
     random_share: float = Field(
         0.15,

@@ -6,7 +6,7 @@ from typing import Any, ClassVar
 from sqlalchemy import JSON, BigInteger, ForeignKey, Index, MetaData, SmallInteger, String, UniqueConstraint
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column, relationship
 
-from annotator.terms import LabelState, RelationKind, Role, RoundStatus, TaskKind
+from annotator.terms import LabelState, RelationKind, Role, RoundStatus, SessionState, TaskKind, WorkMode
 from db.types import EnumValue, UtcDateTime
 
 
@@ -134,11 +134,29 @@ class Label(Base):
     at: Mapped[datetime]
 
 
+class LabellingSession(Base):
+    """One stretch of a person's work in the browser: where it stands, so that it goes on on another machine or day."""
+
+    __tablename__ = "labelling_session"
+    __table_args__ = (Index(None, "annotator_id", "state"),)
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    annotator_id: Mapped[int] = mapped_column(ForeignKey("annotator.id"))
+    state: Mapped[SessionState] = mapped_column(EnumValue(SessionState))
+    mode: Mapped[WorkMode] = mapped_column(EnumValue(WorkMode))  # the one it stands in
+    tag_id: Mapped[int | None] = mapped_column(ForeignKey("tag.id"))
+    page_size: Mapped[int | None]
+    in_hand: Mapped[list[int]]  # questions it was paused with, in their order: asked first when it goes on
+    started_at: Mapped[datetime]
+    seen_at: Mapped[datetime]
+    ended_at: Mapped[datetime | None]
+
+
 class Submission(Base):
     """One item of a client's outbox. (client, seq) is written once, so sending twice counts once."""
 
     __tablename__ = "submission"
-    __table_args__ = (UniqueConstraint("client", "seq"),)
+    __table_args__ = (UniqueConstraint("client", "seq"), Index(None, "annotator_id", "at"))
 
     id: Mapped[int] = mapped_column(primary_key=True)
     client: Mapped[str] = mapped_column(String(64))
@@ -147,6 +165,12 @@ class Submission(Base):
     seconds: Mapped[float | None]  # the person's time on it
     problem: Mapped[str | None]  # why nothing came of it, where nothing did
     at: Mapped[datetime]
+    session_id: Mapped[int | None] = mapped_column(ForeignKey("labelling_session.id"), index=True)
+    mode: Mapped[WorkMode | None] = mapped_column(EnumValue(WorkMode))
+    tag_id: Mapped[int | None] = mapped_column(ForeignKey("tag.id"))  # the one asked about; none: all tags shown
+    pictures: Mapped[int] = mapped_column(default=0)
+    labels: Mapped[int] = mapped_column(default=0)
+    undone: Mapped[bool] = mapped_column(default=False)
 
 
 class JournalEntry(Base):
@@ -170,7 +194,8 @@ class Task(Base):
     """A question: tag one image (no tag), or verify one tag on one image. Pages are several tasks claimed at once."""
 
     __tablename__ = "task"
-    __table_args__ = (Index(None, "done_at", "kind", "tag_id", "position"), Index(None, "image_row"))
+    # In the order in which claiming looks: open questions of one sort, by position.
+    __table_args__ = (Index(None, "tag_id", "done_at", "position"), Index(None, "image_row"))
 
     id: Mapped[int] = mapped_column(primary_key=True)
     kind: Mapped[TaskKind] = mapped_column(EnumValue(TaskKind))

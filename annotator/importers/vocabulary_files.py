@@ -41,12 +41,16 @@ class RelationEntry:
 
 @dataclass(frozen=True, slots=True)
 class TagList:
-    """A list of tags in the file's order. `notes`: what was changed; `errors`: what was left out."""
+    """A list of tags in the file's order. `notes`: what was changed; `errors`: what was left out.
+
+    `exactly_one`: groups of tags of which every image shows exactly one.
+    """
 
     tags: tuple[TagEntry, ...]
     relations: tuple[RelationEntry, ...]
     notes: tuple[str, ...]
     errors: tuple[TableError, ...]
+    exactly_one: tuple[tuple[str, ...], ...] = ()
 
 
 def read_tags(source: str | Path, *, add_parents: bool = False) -> TagList:
@@ -72,11 +76,13 @@ def read_tags(source: str | Path, *, add_parents: bool = False) -> TagList:
     building.break_circles()
     building.note_shared_synonyms()
     building.add_relations(raw.relations)
+    building.add_groups(raw.exactly_one)
     return TagList(
         tuple(building.tags.values()),
         tuple(building.relations),
         tuple(building.notes),
         tuple(building.errors),
+        tuple(building.groups),
     )
 
 
@@ -90,6 +96,7 @@ class _Building:
     tags: dict[str, TagEntry] = field(default_factory=dict)
     relations: dict[RelationEntry, None] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
+    groups: list[tuple[str, ...]] = field(default_factory=list)
     hints: int = _HINTS
 
     def add_tags(self, raw_tags: Iterable[RawTag]) -> None:
@@ -152,6 +159,19 @@ class _Building:
                 self._report(0, a, f"{a!r} cannot stand in a relation to itself; remove it")
             elif a is not None and b is not None:
                 self.relations[RelationEntry(RelationKind(kind), a, b)] = None
+
+    def add_groups(self, raw_groups: Iterable[tuple[str, ...]]) -> None:
+        """Groups of known tags; a tag belongs to one group only, else two groups could contradict each other."""
+        grouped = set[str]()
+        for raw in raw_groups:
+            known = [self._known(clean_name(name), 0, "a tag of a group of exactly_one") for name in raw]
+            names = tuple(dict.fromkeys(name for name in known if name is not None))
+            twice = grouped.intersection(names)
+            if twice:
+                self._report(0, min(twice), f"{min(twice)!r} is in two groups of exactly_one; leave it in one")
+            elif len(names) > 1:
+                self.groups.append(names)
+                grouped.update(names)
 
     def _merged(self, first: TagEntry, again: TagEntry) -> TagEntry:
         where = f" (line {again.line})" if again.line else ""

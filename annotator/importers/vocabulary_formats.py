@@ -48,6 +48,7 @@ class RawList:
 
     tags: list[RawTag] = field(default_factory=list)
     relations: list[RawRelation] = field(default_factory=list)
+    exactly_one: list[tuple[str, ...]] = field(default_factory=list)
     errors: list[TableError] = field(default_factory=list)
 
 
@@ -107,7 +108,8 @@ def _from_data(file: str, data: object) -> RawList:
     if isinstance(data, Mapping) and "tags" not in data:
         keys = ", ".join(map(str, list(data)[:10]))
         raise TableError(file, 1, f"has no key 'tags'; keys found: {keys or 'none'}; write a list, or {{tags: […]}}")
-    tags, relations = (data["tags"], data.get("relations") or []) if isinstance(data, Mapping) else (data, [])
+    given = data if isinstance(data, Mapping) else {"tags": data}
+    tags, relations, groups = given["tags"], given.get("relations") or [], given.get("exactly_one") or []
     raw = RawList()
     for place, entry in enumerate(_entries(file, tags), 1):
         try:
@@ -119,6 +121,11 @@ def _from_data(file: str, data: object) -> RawList:
             raw.relations.append(_relation(entry))
         except TypeError as error:
             raw.errors.append(TableError(file, 1, f"relation number {place}: {error}"))
+    for place, group in enumerate(groups if isinstance(groups, list) else [groups], 1):
+        try:
+            raw.exactly_one.append(_group(group))
+        except TypeError as error:
+            raw.errors.append(TableError(file, 1, f"group number {place} of exactly_one: {error}"))
     return raw
 
 
@@ -158,6 +165,12 @@ def _relation(entry: object) -> RawRelation:
     if not isinstance(entry, Mapping) or not {"kind", "a", "b"} <= set(entry):
         raise TypeError(f"is {_what(entry)}; write {{kind: implies, a: puppy, b: dog}}")
     return RawRelation(*(_text(entry[key], f"the key {key!r}") for key in ("kind", "a", "b")))
+
+
+def _group(group: object) -> tuple[str, ...]:
+    if not isinstance(group, list) or len(group) < 2:
+        raise TypeError(f"is {_what(group)}; write a list of at least two tags: [day, night]")
+    return _texts(group, "a tag of the group")
 
 
 def _texts(value: object, what: str) -> tuple[str, ...]:

@@ -1,26 +1,22 @@
 """Answers into the store: each written once, with its history, and taken back on request."""
 
-from collections.abc import Collection, Iterable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
-from pathlib import Path
-from typing import Any
 
-from sqlalchemy import func, insert, select, update
-from sqlalchemy.orm import Session
+from sqlalchemy import ColumnElement, func, insert, select, update
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.orm import InstrumentedAttribute, Session
 
-from annotator.errors import BadInputError, TableError, UnknownNameError, UsageError
-from annotator.importers.addresses import local_uri
-from annotator.importers.delimited import Table, open_text
+from annotator.errors import BadInputError
+from annotator.services.answers import MOST_CLIENT, Answer, Receipt
 from annotator.services.people import annotator_called
-from annotator.terms import LabelState, TaskKind
+from annotator.terms import LabelState, TaskKind, WorkMode
 from annotator.workspace import Workspace
-from db.models import Image, ImageFile, JournalEntry, Label, Submission, Tag, Task
+from db.models import Image, JournalEntry, Label, LabellingSession, Submission, Tag, Task
 
-STATES = {"positive": LabelState.POSITIVE, "negative": LabelState.NEGATIVE, "unknown": LabelState.UNKNOWN}
-COLUMNS = {"image": ("image", "file"), "tag": ("tag",), "state": ("state",), "annotator": ("annotator",)}
 IN_A_QUERY = 500  # parameters; SQLite builds differ in how many they bear
-MOST_LABELS = 10_000  # in one item: a page of pictures or an image with every tag of a large vocabulary
+ATTEMPTS = 4
 
 
 @dataclass(frozen=True)
@@ -34,82 +30,63 @@ class Change:
     round_number: int | None = None
 
 
-@dataclass(frozen=True)
-class Answer:
-    """One item of a client's outbox: labels as (image row, tag id, state), or the `undo` of an earlier item."""
-
-    seq: int
-    labels: tuple[tuple[int, int, LabelState], ...] = ()
-    tasks: tuple[int, ...] = ()
-    seconds: float | None = None
-    undo: int | None = None
-    problem: str | None = None
-    """What is wrong with it; such an answer is noted and acknowledged, so that those behind it do not wait."""
-
-    @classmethod
-    def received(cls, item: Any) -> "Answer":
-        """An answer from decoded JSON, with its `problem` when only its number can be used.
-
-        Raises BadInputError when even the number cannot.
-        """
-        if not isinstance(item, dict):
-            raise BadInputError(f"an answer must be an object, not {item!r:.80}")
-        if not _is_count(item.get("seq")):
-            raise BadInputError(f"seq must be a whole number from 1 on, not {item.get('seq')!r:.80}")
-        try:
-            return cls._parsed(item["seq"], item)
-        except BadInputError as error:
-            return cls(item["seq"], problem=str(error))
-
-    @classmethod
-    def _parsed(cls, seq: int, item: dict[str, Any]) -> "Answer":
-        labels, tasks, undo = item.get("labels", []), item.get("tasks", []), item.get("undo")
-        if not isinstance(labels, list) or len(labels) > MOST_LABELS:
-            raise BadInputError(f"seq {seq}: labels must be a list of at most {MOST_LABELS} [image, tag, state]")
-        if not isinstance(tasks, list) or len(tasks) > IN_A_QUERY or not all(_is_count(task) for task in tasks):
-            raise BadInputError(f"seq {seq}: tasks must be a list of task numbers, not {tasks!r:.80}")
-        if undo is not None and not _is_count(undo):
-            raise BadInputError(f"seq {seq}: undo must be the seq of an earlier answer, not {undo!r:.80}")
-        seconds = item.get("seconds")
-        if not isinstance(seconds, int | float | None) or isinstance(seconds, bool):
-            raise BadInputError(f"seq {seq}: seconds must be a number, not {seconds!r:.80}")
-        return cls(seq, tuple(_label(seq, label) for label in labels), tuple(tasks), seconds, undo)
-
-
-@dataclass
-class Receipt:
-    """What the client learns: everything up to `acked` is safe; `problems` says what could not be used and why."""
-
-    acked: int
-    problems: list[dict[str, Any]] = field(default_factory=list)
-
-
 def record(workspace: Workspace, annotator: str, client: str, answers: Sequence[Answer]) -> Receipt:
     """Write `answers` of one client once, in the order of their numbers, and acknowledge them.
 
     An answer that names an unknown image, tag or task is acknowledged too, with its problem: sending it again
     would not make it better, and the ones behind it must not wait.
     """
-    if not client or len(client) > 64:
-        raise BadInputError(f"client id {client[:80]!r}: give 1 to 64 characters")
-    with workspace.transaction() as session:
-        person = annotator_called(session, annotator)
-        seen = set(session.scalars(select(Submission.seq).where(Submission.client == client)))
-        receipt = Receipt(0)
-        for answer in sorted(answers, key=lambda answer: answer.seq):
-            if answer.seq in seen:
-                continue
-            seen.add(answer.seq)
-            submission = Submission(
-                client=client, seq=answer.seq, annotator_id=person.id, seconds=answer.seconds, at=datetime.now(UTC)
-            )
-            session.add(submission)
-            session.flush()
-            submission.problem = _apply(session, submission, answer)
-            if submission.problem:
-                receipt.problems.append({"seq": answer.seq, "message": submission.problem})
-        receipt.acked = _without_hole(seen)
+    if not client or len(client) > MOST_CLIENT:
+        raise BadInputError(f"client id {client[:80]!r}: give 1 to {MOST_CLIENT} characters")
+    for attempt in range(ATTEMPTS):
+        try:
+            with workspace.transaction() as session:
+                return _record(session, annotator, client, sorted(answers, key=lambda answer: answer.seq))
+        except IntegrityError:
+            # A store with several writers: the same answer, label or name was written between our look and our write.
+            if attempt == ATTEMPTS - 1:
+                raise
+    raise AssertionError("unreachable")
+
+
+def _record(session: Session, annotator: str, client: str, answers: Sequence[Answer]) -> Receipt:
+    person = annotator_called(session, annotator)
+    first = answers[0].seq if answers else 1
+    mine = Submission.client == client
+    seen = set(session.scalars(select(Submission.seq).where(mine, Submission.seq >= first)))
+    receipt = Receipt(0)
+    for answer in answers:
+        if answer.seq in seen:
+            continue
+        seen.add(answer.seq)
+        submission = _submission(session, person.id, client, answer)
+        submission.problem = _apply(session, submission, answer, receipt)
+        if submission.problem:
+            receipt.problems.append({"seq": answer.seq, "message": submission.problem})
+    before = session.scalar(select(func.count(Submission.id)).where(mine, Submission.seq < first)) or 0
+    if before < first - 1:
+        first, seen = 1, set(session.scalars(select(Submission.seq).where(mine)))
+    receipt.acked = _without_hole(first, seen)
     return receipt
+
+
+def _submission(session: Session, annotator_id: int, client: str, answer: Answer) -> Submission:
+    """The answer as it came, with how it was given; a session or tag that is not there is left out."""
+    labelling_session = session.get(LabellingSession, answer.session) if answer.session else None
+    at = datetime.now(UTC)
+    if labelling_session is not None and labelling_session.annotator_id == annotator_id:
+        labelling_session.seen_at = at
+    else:
+        labelling_session = None
+    submission = Submission(
+        client=client, seq=answer.seq, annotator_id=annotator_id, seconds=answer.seconds, at=at,
+        session_id=labelling_session.id if labelling_session else None, mode=answer.mode,
+        tag_id=answer.tag if answer.tag and session.get(Tag, answer.tag) else None,
+        pictures=len({row for row, _, _ in answer.labels}), labels=len(answer.labels), undone=False,
+    )  # fmt: skip
+    session.add(submission)
+    session.flush()
+    return submission
 
 
 def set_labels(
@@ -117,83 +94,16 @@ def set_labels(
 ) -> int:
     """Set `labels` (image row, tag id, state) as `annotator`; how many changed something."""
     with workspace.transaction() as session:
-        person = annotator_called(session, annotator)
-        changes = [Change(row, tag_id, state, kind) for row, tag_id, state in labels]
-        return _write(session, person.id, changes, None, datetime.now(UTC))
+        return write_labels(session, annotator, labels, kind)
 
 
-def label_by_name(workspace: Workspace, image: str, tag: str, state: str, annotator: str) -> dict[str, Any]:
-    """`annotator label`: one label by names. An image is named by its row, its path or the start of its sha256."""
-    if state not in STATES:
-        raise UnknownNameError("state", state, STATES)
-    with workspace.transaction() as session:
-        row, tag_id = find_image(session, image), find_tag(session, tag).id
-        person = annotator_called(session, annotator)
-        changed = _write(session, person.id, [Change(row, tag_id, STATES[state])], None, datetime.now(UTC))
-    return {"image": row, "tag": tag, "state": state, "changed": bool(changed)}
-
-
-@dataclass
-class FileReport:
-    written: int = 0
-    unchanged: int = 0
-    refused: list[str] = field(default_factory=list)
-
-
-def label_from_file(workspace: Workspace, file: Path, annotator: str) -> FileReport:
-    """`annotator label --from`: a CSV with image,tag,state[,annotator]; bad lines are listed, the others written."""
-    report = FileReport()
-    errors: list[TableError] = []
-    uri = local_uri(file)
-    with open_text(uri) as stream, workspace.transaction() as session:
-        at = datetime.now(UTC)
-        table = Table(uri, stream, COLUMNS, optional=("annotator",))
-        for line, cells in table.records(errors):
-            image, tag, state = (table.cell(cells, column).strip() for column in ("image", "tag", "state"))
-            try:
-                if state not in STATES:
-                    raise UnknownNameError("state", state, STATES)
-                change = Change(find_image(session, image), find_tag(session, tag).id, STATES[state])
-                person = annotator_called(session, table.cell(cells, "annotator") or annotator)
-            except (UsageError, BadInputError) as error:
-                errors.append(TableError(str(file), line, str(error)))
-                continue
-            changed = _write(session, person.id, [change], None, at)
-            report.written += changed
-            report.unchanged += 1 - changed
-    report.refused = [str(error) for error in errors]
-    return report
-
-
-def find_image(session: Session, name: str) -> int:
-    """The row of the image called `name`: its row, its path (or the end of it), or the start of its sha256."""
-    if name.isdigit() and len(name) < 10 and session.get(Image, int(name)) is not None:
-        return int(name)
-    path = str(Path(name).expanduser().absolute())
-    exact = session.scalar(select(ImageFile.image_row).where(ImageFile.uri.in_([name, path])))
-    if exact is not None:
-        return exact
-    query = select(ImageFile.image_row).where(ImageFile.uri.endswith("/" + name, autoescape=True)).distinct()
-    found = list(session.scalars(query.limit(2)))
-    if not found and len(name) >= 8:
-        found = list(session.scalars(select(Image.row).where(Image.sha256.startswith(name, autoescape=True)).limit(2)))
-    if len(found) == 1:
-        return found[0]
-    problem = "fits several images; give more of its path" if found else "is not in this workspace; give a row or path"
-    raise BadInputError(f"image {name!r} {problem}")
-
-
-def find_tag(session: Session, name: str) -> Tag:
-    """The tag called `name`, in any case, or with it as a synonym."""
-    key = " ".join(name.split()).casefold()
-    tag = session.scalar(select(Tag).where(Tag.key == key, Tag.archived.is_(False)))
-    if tag is not None:
-        return tag
-    tags = list(session.scalars(select(Tag).where(Tag.archived.is_(False))))
-    for tag in tags:
-        if key in (synonym.casefold() for synonym in tag.synonyms):
-            return tag
-    raise UnknownNameError("tag", name, [tag.name for tag in tags])
+def write_labels(
+    session: Session, annotator: str, labels: Iterable[tuple[int, int, LabelState]], kind: TaskKind = TaskKind.PICK
+) -> int:
+    """`set_labels` inside a transaction that is open already."""
+    person = annotator_called(session, annotator)
+    changes = [Change(row, tag_id, state, kind) for row, tag_id, state in labels]
+    return _write(session, person.id, changes, None, datetime.now(UTC))
 
 
 def answered_count(session: Session) -> int:
@@ -201,30 +111,54 @@ def answered_count(session: Session) -> int:
     return session.scalar(select(func.count(Label.image_row.distinct()))) or 0
 
 
-def _apply(session: Session, submission: Submission, answer: Answer) -> str | None:
+def _apply(session: Session, submission: Submission, answer: Answer, receipt: Receipt) -> str | None:
     """Write one answer; the problem in words when it names something that is not there."""
     if answer.problem:
         return answer.problem
     if answer.undo is not None:
-        return _undo(session, submission, answer.undo)
+        return _undo(session, submission, answer.undo_client or submission.client, answer.undo)
     tasks = list(session.scalars(select(Task).where(Task.id.in_(answer.tasks))))
-    kinds = {(task.image_row, task.tag_id): task for task in tasks}
-    rows = {row for row, _, _ in answer.labels}
-    tags = {tag for _, tag, _ in answer.labels}
-    missing = rows - set(session.scalars(select(Image.row).where(Image.row.in_(rows))))
-    unknown = tags - set(session.scalars(select(Tag.id).where(Tag.id.in_(tags))))
+    missing = _absent(session, Image.row, {row for row, _, _ in answer.labels})
+    unknown = _absent(session, Tag.id, {tag for _, tag, _ in answer.labels})
     if missing or unknown:
-        return f"no image {sorted(missing)[:5]} or no tag {sorted(unknown)[:5]} in this workspace; nothing was written"
+        return f"no image {missing[:5]} or no tag {unknown[:5]} in this workspace; nothing was written"
+    asked = {(task.image_row, task.tag_id): task for task in tasks}
+    unasked = TaskKind.BULK if answer.mode == WorkMode.BULK else TaskKind.PICK
     changes = []
     for row, tag, state in answer.labels:
-        task = kinds.get((row, tag)) or kinds.get((row, None))
-        kind, number = (task.kind, task.round_number) if task else (TaskKind.PICK, None)
+        task = asked.get((row, tag)) or asked.get((row, None))
+        kind, number = (task.kind, task.round_number) if task else (unasked, None)
         changes.append(Change(row, tag, state, kind, number))
     _write(session, submission.annotator_id, changes, submission.id, submission.at)
+    taken = [task for task in tasks if _is_somebody_elses(task, submission)]
+    if taken:
+        message = f"the lease had ended and somebody else got {len(taken)} of these questions; both answers are kept"
+        receipt.notes.append({"seq": answer.seq, "message": message})
     for task in tasks:
         if task.done_at is None:
             task.done_at, task.annotator_id = submission.at, submission.annotator_id
     return None
+
+
+def _is_somebody_elses(task: Task, submission: Submission) -> bool:
+    if task.annotator_id in (None, submission.annotator_id):
+        return False
+    return task.done_at is not None or (task.leased_until is not None and task.leased_until > submission.at)
+
+
+def _absent(session: Session, column: InstrumentedAttribute[int], wanted: Collection[int]) -> list[int]:
+    """Those of `wanted` that `column` does not hold."""
+    found: set[int] = set()
+    for part in parts(wanted):
+        found.update(session.scalars(select(column).where(column.in_(part))))
+    return sorted(set(wanted) - found)
+
+
+def parts(wanted: Collection[int]) -> Iterator[list[int]]:
+    """`wanted` in lists that one query bears."""
+    ordered = sorted(wanted)
+    for start in range(0, len(ordered), IN_A_QUERY):
+        yield ordered[start : start + IN_A_QUERY]
 
 
 def _write(
@@ -262,11 +196,8 @@ def _write(
 
 def _close_questions(session: Session, annotator_id: int, pairs: set[tuple[int, int]], at: datetime) -> None:
     """End the open questions about just these tags on these images: whoever asked, they are answered now."""
-    rows = sorted({row for row, _ in pairs})
-    for start in range(0, len(rows), IN_A_QUERY):
-        waiting = select(Task).where(
-            Task.image_row.in_(rows[start : start + IN_A_QUERY]), Task.tag_id.is_not(None), Task.done_at.is_(None)
-        )
+    for part in parts({row for row, _ in pairs}):
+        waiting = select(Task).where(Task.image_row.in_(part), Task.tag_id.is_not(None), Task.done_at.is_(None))
         for task in session.scalars(waiting):
             if (task.image_row, task.tag_id) in pairs:
                 task.done_at, task.annotator_id = at, annotator_id
@@ -277,67 +208,64 @@ def _present(
 ) -> dict[tuple[int, int], tuple[int, LabelState]]:
     """(label id, state) by (image row, tag id) of what the annotator said on `rows`."""
     found: dict[tuple[int, int], tuple[int, LabelState]] = {}
-    ordered = sorted(rows)
-    for start in range(0, len(ordered), IN_A_QUERY):
+    for part in parts(rows):
         query = select(Label.id, Label.image_row, Label.tag_id, Label.state).where(
-            Label.annotator_id == annotator_id, Label.image_row.in_(ordered[start : start + IN_A_QUERY])
+            Label.annotator_id == annotator_id, Label.image_row.in_(part)
         )
         found.update({(row.image_row, row.tag_id): (row.id, row.state) for row in session.execute(query)})
     return found
 
 
-def _undo(session: Session, submission: Submission, seq: int) -> str | None:
-    """Put back what stood before the client's answer `seq`, and its tasks into the person's hands."""
-    undone = session.scalar(select(Submission).where(Submission.client == submission.client, Submission.seq == seq))
+def _undo(session: Session, submission: Submission, client: str, seq: int) -> str | None:
+    """Put back what stood before the answer `seq` of `client`, and its questions into the person's hands."""
+    undone = session.scalar(select(Submission).where(Submission.client == client, Submission.seq == seq))
     if undone is None or undone.annotator_id != submission.annotator_id:
         return f"there is no answer {seq} of this client to take back"
+    if undone.undone:
+        return None  # another tab was first
+    undone.undone = True
     entries = list(
         session.scalars(select(JournalEntry).where(JournalEntry.submission_id == undone.id).order_by(JournalEntry.id))
     )
     for entry in reversed(entries):
-        label = session.scalar(
-            select(Label).where(
-                Label.image_row == entry.image_row,
-                Label.tag_id == entry.tag_id,
-                Label.annotator_id == entry.annotator_id,
-            )
+        _put_back(session, submission, entry)
+    for part in parts({entry.image_row for entry in entries}):
+        reopened = select(Task).where(
+            Task.image_row.in_(part), Task.done_at == undone.at, Task.annotator_id == undone.annotator_id
         )
-        if label is None or label.state != entry.state:
-            continue  # answered anew since: the newer answer stands
-        session.add(
-            JournalEntry(
-                image_row=entry.image_row, tag_id=entry.tag_id, annotator_id=entry.annotator_id, state=entry.previous,
-                previous=entry.state, kind=entry.kind, submission_id=submission.id, at=submission.at,
-            )
-        )  # fmt: skip
-        if entry.previous is None:
-            session.delete(label)
-        else:
-            label.state, label.at = entry.previous, submission.at
-    rows = {entry.image_row for entry in entries}
-    reopened = select(Task).where(
-        Task.image_row.in_(rows), Task.done_at == undone.at, Task.annotator_id == undone.annotator_id
-    )
-    for task in session.scalars(reopened):
-        task.done_at = None
+        for task in session.scalars(reopened):
+            task.done_at = None
     return None
 
 
-def _is_count(value: object) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool) and 0 < value < 2**31
+def _put_back(session: Session, submission: Submission, entry: JournalEntry) -> None:
+    """Make one label what it was before the journal's `entry`; a newer answer on it stands."""
+    triple = (entry.image_row, entry.tag_id, entry.annotator_id)
+    label = session.scalar(select(Label).where(*_of(Label, triple)))
+    if label is None or label.state != entry.state:
+        return
+    session.add(
+        JournalEntry(
+            image_row=entry.image_row, tag_id=entry.tag_id, annotator_id=entry.annotator_id, state=entry.previous,
+            previous=entry.state, kind=entry.kind, submission_id=submission.id, at=submission.at,
+        )
+    )  # fmt: skip
+    if entry.previous is None:
+        session.delete(label)
+        return
+    earlier = select(JournalEntry.kind).where(*_of(JournalEntry, triple), JournalEntry.id < entry.id)
+    kind = session.scalar(earlier.order_by(JournalEntry.id.desc()).limit(1))
+    label.state, label.at, label.kind = entry.previous, submission.at, kind or label.kind
 
 
-def _label(seq: int, label: Any) -> tuple[int, int, LabelState]:
-    states = {int(state) for state in LabelState}
-    whole = isinstance(label, list) and len(label) == 3 and all(type(part) is int for part in label)
-    if not whole or not 0 <= label[0] < 2**31 or not 0 <= label[1] < 2**31 or label[2] not in states:
-        raise BadInputError(f"seq {seq}: a label must be [image row, tag id, 1 | 0 | -1], not {label!r:.80}")
-    return label[0], label[1], LabelState(label[2])
+def _of(table: type[Label] | type[JournalEntry], triple: tuple[int, int, int]) -> tuple[ColumnElement[bool], ...]:
+    row, tag_id, annotator_id = triple
+    return table.image_row == row, table.tag_id == tag_id, table.annotator_id == annotator_id
 
 
-def _without_hole(seen: set[int]) -> int:
-    """The highest number up to which every number from 1 on was seen."""
-    highest = 0
+def _without_hole(first: int, seen: set[int]) -> int:
+    """The highest number up to which every number from `first` on was seen."""
+    highest = first - 1
     while highest + 1 in seen:
         highest += 1
     return highest

@@ -1,22 +1,29 @@
 """Fill the Label queue: what a query strategy picks, and a random slice that keeps the measuring honest."""
 
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from sqlalchemy import select
+from sqlalchemy import func, select
 
 from annotator.errors import UnknownNameError
 from annotator.learning.queries import QUERIES, Pool
 from annotator.services import models, tasks
 from annotator.services.embedding import current_backbone
+from annotator.services.image_facts import image_count, splits_of
+from annotator.services.labelling import parts
 from annotator.services.snapshots import take
 from annotator.snapshot import Snapshot
 from annotator.terms import LabelState, Origin, Split, TaskKind
 from annotator.workspace import Workspace
-from db.models import Task
+from db.models import Label, LabellingSession, Submission, Task
 
 CALIBRATION_REASON = "drawn at random: it measures the model and never trains it"
+RANDOM_REASON = "drawn at random"
+QUESTIONS_EACH = 60  # that wait for each person at work: twelve are on a screen ahead, a training takes some seconds
+DRAWN_FOR_EACH = 4  # rows looked at for one that is free
+LOW = 0.25  # of the queue's length
 
 
 def refill(workspace: Workspace, count: int | None = None, strategy: str | None = None) -> int:
@@ -26,7 +33,7 @@ def refill(workspace: Workspace, count: int | None = None, strategy: str | None 
     trained on. The others come from the training split, chosen by the strategy. Test images are never picked.
     """
     project = workspace.project
-    count = count or project.queue_length
+    count = count or max(project.queue_length, QUESTIONS_EACH * _people_at_work(workspace))
     strategy = strategy or project.strategy
     if strategy not in QUERIES:
         raise UnknownNameError("query strategy", strategy, QUERIES)
@@ -47,12 +54,61 @@ def refill(workspace: Workspace, count: int | None = None, strategy: str | None 
         tasks.replace_picks(
             session,
             [
-                Task(kind=kind, image_row=row, position=tasks.Band.PICK.position(position), reason=reason)
-                for position, (kind, row, reason) in enumerate(questions)
+                # What is asked of several people is asked of the second one when all were asked once.
+                _task(kind, row, reason, copy * len(questions) + place)
+                for copy in range(project.overlap)
+                for place, (kind, row, reason) in enumerate(questions)
             ],
         )
         session.flush()
         return tasks.free_count(session, None)
+
+
+def draw(workspace: Workspace, count: int) -> int:
+    """Add `count` random questions behind those that wait; how many are free then.
+
+    What a request does where nothing waits and picking well would take too long: the worker picks well soon after.
+    Test images are never drawn; those of the validation split measure.
+    """
+    project = workspace.project
+    with workspace.transaction() as session:
+        images = image_count(session)
+        answered = session.scalar(select(func.count(Submission.id))) or 0
+        rng = np.random.default_rng([project.seed, answered, 1])
+        rows = np.unique(rng.integers(0, max(images, 1), DRAWN_FOR_EACH * count)).tolist() if images else []
+        rng.shuffle(rows)
+        taken: set[int] = set()
+        for part in parts(rows):
+            for column in (Label.image_row, Task.image_row):
+                taken.update(session.scalars(select(column).where(column.in_(part))))
+        splits = splits_of(workspace, session, rows)
+        free = [row for row in rows if row not in taken and splits[row] != Split.TEST][:count]
+        last = session.scalar(select(func.max(Task.position)).where(Task.tag_id.is_(None), Task.round_number.is_(None)))
+        start = 0 if last is None else last - tasks.Band.PICK.position(0) + 1
+        for place, row in enumerate(free):
+            measures = splits[row] == Split.VALIDATION
+            kind, reason = (TaskKind.CALIBRATION, CALIBRATION_REASON) if measures else (TaskKind.RANDOM, RANDOM_REASON)
+            for copy in range(project.overlap):
+                session.add(_task(kind, row, reason, start + place + copy * len(free)))
+        session.flush()
+        return tasks.free_count(session, None)
+
+
+def is_low(workspace: Workspace) -> bool:
+    """Whether so few questions wait that people may run out before the next training."""
+    with workspace.reading() as session:
+        return tasks.free_count(session, None) < workspace.project.queue_length * LOW
+
+
+def _task(kind: TaskKind, row: int, reason: str, place: int) -> Task:
+    return Task(kind=kind, image_row=row, position=tasks.Band.PICK.position(place), reason=reason)
+
+
+def _people_at_work(workspace: Workspace) -> int:
+    since = datetime.now(UTC) - timedelta(minutes=10)
+    query = select(func.count(LabellingSession.annotator_id.distinct()))
+    with workspace.reading() as session:
+        return session.scalar(query.where(LabellingSession.seen_at > since)) or 0
 
 
 def _unanswered(snapshot: Snapshot, held: set[int]) -> NDArray[np.int64]:

@@ -1,43 +1,55 @@
 """What a person is asked next, with everything the screen shows beside it."""
 
+from collections.abc import Collection, Sequence
 from typing import Any
 
-from sqlalchemy import select
+from sqlalchemy import func, select
+from sqlalchemy.orm import Session
 
 from annotator.services import picking, rounds, suggesting, tasks
-from annotator.services.people import annotator_called
-from annotator.services.snapshots import live_tags, take
+from annotator.services.image_facts import decided, is_large, names_of, splits_of
+from annotator.services.labelling import parts
 from annotator.services.tasks import SHOWN_TAGS
-from annotator.terms import Origin, Split
+from annotator.terms import Split
 from annotator.workspace import Workspace
-from db.models import Image, Label, Task
+from db.models import Annotator, Image, Label, Tag, Task
+
+VERIFY_AHEAD = 100  # questions about a tag that are made at once
 
 
-def claim(workspace: Workspace, annotator: str, tag_id: int | None, count: int) -> dict[str, Any]:
-    """Up to `count` questions for the annotator: whole images, or images of one tag.
+def claim(
+    workspace: Workspace, annotator: str, tag_id: int | None, count: int, have: Collection[int] = ()
+) -> dict[str, Any]:
+    """Up to `count` further questions for the annotator: whole images, or images of one tag.
 
     When too few are waiting, new ones are picked first. Each question carries the suggested tags, best first.
+    `have` are the questions on the person's screen: they are leased anew, and `lost` names those that others hold or
+    answered meanwhile.
     """
     count = max(0, min(count, tasks.MOST_AT_ONCE))
-    claimed = tasks.claim(workspace, annotator, tag_id, count)
+    lost = tasks.renew(workspace, annotator, have)
+    claimed = tasks.claim(workspace, annotator, tag_id, count, have)
     if len(claimed) < count and _add(workspace, tag_id, count):
-        claimed = tasks.claim(workspace, annotator, tag_id, count)
-    return {"questions": described(workspace, annotator, claimed)}
+        claimed = tasks.claim(workspace, annotator, tag_id, count, have)
+    return {"questions": described(workspace, annotator, claimed), "lost": sorted(lost)}
 
 
-def described(workspace: Workspace, annotator: str, claimed: list[Task]) -> list[dict[str, Any]]:
+def described(workspace: Workspace, annotator: str, asked: Sequence[Task]) -> list[dict[str, Any]]:
     """Each task as the screen needs it."""
-    rows = [task.image_row for task in claimed]
+    rows = sorted({task.image_row for task in asked})
     board = suggesting.current(workspace)
-    with workspace.transaction() as session:
-        person = annotator_called(session, annotator)
-        images = {image.row: image for image in session.scalars(select(Image).where(Image.row.in_(rows)))}
-        names = {image.row: image.files[0].uri.rsplit("/", 1)[-1] for image in images.values()}
-        mine = session.scalars(select(Label).where(Label.image_row.in_(rows), Label.annotator_id == person.id))
-        answered: dict[int, dict[int, int]] = {}
-        for label in mine:
-            answered.setdefault(label.image_row, {})[label.tag_id] = int(label.state)
-        order = [tag.id for tag in live_tags(session)]
+    with workspace.reading() as session:
+        sizes = {
+            row: (width, height)
+            for row, width, height in session.execute(
+                select(Image.row, Image.width, Image.height).where(Image.row.in_(rows))
+            )
+        }
+        names = names_of(session, rows)
+        answered = _answered(session, annotator, rows)
+        order = list(
+            session.scalars(select(Tag.id).where(Tag.archived.is_(False)).order_by(Tag.id).limit(2 * SHOWN_TAGS))
+        )
     return [
         {
             "task": task.id,
@@ -45,46 +57,70 @@ def described(workspace: Workspace, annotator: str, claimed: list[Task]) -> list
             "kind": task.kind.value,
             "reason": task.reason,
             "expected": "absent" if tasks.Band.of(task.position) == tasks.Band.REJECT else "present",
-            "width": images[task.image_row].width,
-            "height": images[task.image_row].height,
+            "width": sizes[task.image_row][0],
+            "height": sizes[task.image_row][1],
             "name": names[task.image_row],
             "suggestions": _shown(board, task, order),
             "answered": answered.get(task.image_row, {}),
         }
-        for task in claimed
+        for task in asked
     ]
+
+
+def _answered(session: Session, annotator: str, rows: Sequence[int]) -> dict[int, dict[int, int]]:
+    """What the annotator said on `rows` already: state by tag id."""
+    found: dict[int, dict[int, int]] = {}
+    query = select(Label.image_row, Label.tag_id, Label.state).join(Annotator).where(Annotator.name == annotator)
+    for part in parts(rows):
+        for row, tag_id, state in session.execute(query.where(Label.image_row.in_(part))):
+            found.setdefault(row, {})[tag_id] = int(state)
+    return found
 
 
 def _shown(board: suggesting.Board | None, task: Task, order: list[int]) -> list[dict[str, Any]]:
     """The tags asked about: the one in question, or the best suggestions (all tags of a small vocabulary)."""
-    if board is None:
-        tags = [task.tag_id] if task.tag_id is not None else order[:SHOWN_TAGS]
-        return [{"tag": tag, "score": None, "origin": None} for tag in tags]
-    ranked = board.ranked(task.image_row)
     if task.tag_id is not None:
-        ranked = [suggestion for suggestion in ranked if suggestion.tag_id == task.tag_id]
-    known = {suggestion.tag_id for suggestion in ranked}
-    shown = [
-        {"tag": item.tag_id, "score": round(item.score, 4), "origin": item.origin.value} for item in ranked[:SHOWN_TAGS]
-    ]
-    new = [tag for tag in order if tag not in known] if task.tag_id is None else []
+        suggestion = board.suggestion(task.image_row, task.tag_id) if board else None
+        ranked = [suggestion] if suggestion else []
+        order = [task.tag_id]
+    else:
+        ranked = board.ranked(task.image_row, SHOWN_TAGS) if board else []
+    shown = [{"tag": item.tag_id, "score": round(item.score, 4), "origin": item.origin.value} for item in ranked]
+    known = {item.tag_id for item in ranked}
+    new = [tag for tag in order if tag not in known]
     return shown + [{"tag": tag, "score": None, "origin": None} for tag in new[: SHOWN_TAGS - len(shown)]]
 
 
 def _add(workspace: Workspace, tag_id: int | None, count: int) -> bool:
-    """Pick new questions; whether there are any."""
+    """Make new questions; whether there are any."""
     if tag_id is None:
-        return picking.refill(workspace) > 0
+        with workspace.reading() as session:
+            large = is_large(session, session.scalar(select(func.count(Tag.id))) or 0)
+        return (picking.draw(workspace, count) if large else picking.refill(workspace)) > 0
     if rounds.ask_further(workspace, tag_id):
         return True
     board = suggesting.current(workspace)
     if board is None:
         return False
-    # Only training images nobody decided: best guesses among held-out ones would bias what they measure.
-    snapshot = take(workspace)
-    place = next(place for place, tag in enumerate(snapshot.tags) if tag.id == tag_id)
-    undecided = (snapshot.origins[:, place] == Origin.NOBODY) & snapshot.in_split(Split.TRAIN)
-    rows = board.best_images(tag_id, count, undecided)
     with workspace.transaction() as session:
+        rows = _best_guesses(workspace, session, board, tag_id, max(count, VERIFY_AHEAD))
         tasks.add_verify_picks(session, tag_id, rows, "likely to show it")
         return tasks.free_count(session, tag_id) > 0
+
+
+def _best_guesses(
+    workspace: Workspace, session: Session, board: suggesting.Board, tag_id: int, count: int
+) -> list[int]:
+    """The likeliest images of a tag that nobody decided or is asked about.
+
+    Only training images: best guesses among held-out ones would bias what they measure.
+    """
+    asked = set(session.scalars(select(Task.image_row).where(Task.tag_id == tag_id, Task.done_at.is_(None))))
+    chosen: list[int] = []
+    for candidates in board.likely(tag_id):
+        splits = splits_of(workspace, session, candidates)
+        taken = asked | decided(workspace, session, tag_id, candidates)
+        chosen += [row for row in candidates if row not in taken and splits.get(row) == Split.TRAIN]
+        if len(chosen) >= count:
+            break
+    return chosen[:count]

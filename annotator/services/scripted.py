@@ -11,7 +11,7 @@ from sqlalchemy import select
 from annotator.errors import TableError
 from annotator.importers.tables import match_rows, read_labels
 from annotator.services import labelling, tasks
-from annotator.services.labelling import Answer
+from annotator.services.answers import Answer
 from annotator.services.snapshots import live_tags
 from annotator.terms import LabelState, Split
 from annotator.workspace import Workspace

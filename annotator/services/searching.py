@@ -8,13 +8,14 @@ import numpy as np
 from numpy.typing import NDArray
 from sqlalchemy import func, select
 
+from annotator.arrays import ShardedArray
 from annotator.backbones import Backbone, resolve_device
 from annotator.errors import BadInputError, MissingError
 from annotator.importers.pictures import open_oriented
 from annotator.search import Neighbours, build, load
 from annotator.services import suggesting
-from annotator.services.embedding import cached_backbone, has_texts
-from annotator.services.labelling import find_tag
+from annotator.services.embedding import cached_backbone, current_backbone, has_texts
+from annotator.services.label_files import find_tag
 from annotator.workspace import Workspace
 from db.models import ImageFile
 
@@ -80,6 +81,24 @@ def _index(workspace: Workspace, backbone: str, count: int) -> Neighbours:
         file.parent.mkdir(parents=True, exist_ok=True)
         found.save(file)
     return found
+
+
+def vector(workspace: Workspace, row: int) -> NDArray[np.float32] | None:
+    """The (D,) unit vector of an image; None where it has none."""
+    backbone = current_backbone(workspace)
+    stored = ShardedArray.open(workspace.embeddings_folder(backbone)) if backbone else None
+    if stored is None or row >= len(stored):
+        return None
+    return np.asarray(stored.row(row), np.float32)
+
+
+def near(workspace: Workspace, row: int, k: int) -> list[tuple[int, float]]:
+    """(row, cosine) of the images nearest to an image, itself among them; none before `embed`."""
+    query, backbone = vector(workspace, row), current_backbone(workspace)
+    if query is None or backbone is None or not query.any():
+        return []
+    scores, rows = index(workspace, backbone).search(query[None], k)
+    return [(int(found), float(score)) for found, score in zip(rows[0], scores[0], strict=True) if found >= 0]
 
 
 def _backbone(workspace: Workspace) -> Backbone:

@@ -3,8 +3,10 @@
 import json
 import shutil
 import uuid
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import chain, islice
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +27,9 @@ from annotator.terms import LabelState, Split, SuggestionOrigin
 from annotator.workspace import Workspace
 from db.models import Model
 
+BEST = 4000  # rows kept per tag in the order of their scores: more than a person verifies of one tag between trainings
+PART = 500
+
 
 @dataclass(frozen=True)
 class Suggestion:
@@ -41,22 +46,24 @@ class Board:
     """The fused scores of all images and tags.
 
     scores (N, C) float16 in [0, 1]; origins (N, C) int8, index into ORIGINS; the columns are `tag_ids`.
+    best (C, K) int32: rows with the highest scores of each tag, best first: a page needs no pass over all images.
     """
 
     scores: NDArray[np.float16]
     origins: NDArray[np.int8]
+    best: NDArray[np.int32]
     tag_ids: tuple[int, ...]
     tag_names: tuple[str, ...]
     model_id: int | None
     mean_average_precision: dict[str, float]
     """Of each source alone and of the fusion, on held-out answers; empty before there are any."""
 
-    def ranked(self, row: int) -> list[Suggestion]:
-        """All tags of an image, the likeliest first; none for an image that came after the last scoring."""
+    def ranked(self, row: int, most: int | None = None) -> list[Suggestion]:
+        """The (`most`) likeliest tags of an image, best first; none for an image that came after the last scoring."""
         if row >= len(self.scores):
             return []
         scores = self.scores[row].astype(np.float32)
-        order = np.argsort(-scores, kind="stable")
+        order = np.argsort(-scores, kind="stable")[:most]
         return [
             Suggestion(
                 self.tag_ids[place], self.tag_names[place], float(scores[place]), ORIGINS[self.origins[row, place]]
@@ -64,13 +71,32 @@ class Board:
             for place in order.tolist()
         ]
 
-    def best_images(self, tag_id: int, count: int, among: NDArray[np.bool_] | None = None) -> list[int]:
-        """Rows with the highest scores of a tag, best first; `among` (N,) says which rows come into question."""
+    def suggestion(self, row: int, tag_id: int) -> Suggestion | None:
+        """One tag on one image; None where it was not scored."""
+        if row >= len(self.scores) or tag_id not in self.tag_ids:
+            return None
+        place = self.tag_ids.index(tag_id)
+        origin = ORIGINS[self.origins[row, place]]
+        return Suggestion(tag_id, self.tag_names[place], float(self.scores[row, place]), origin)
+
+    def likely(self, tag_id: int) -> Iterator[list[int]]:
+        """All rows, those with the highest scores of a tag first, in lists: the first ones cost next to nothing."""
         if tag_id not in self.tag_ids:
-            return []
-        rows = np.arange(len(self.scores)) if among is None else np.flatnonzero(among[: len(self.scores)])
-        scores = np.asarray(self.scores[:, self.tag_ids.index(tag_id)], np.float32)[rows]
-        return [int(row) for row in rows[np.lexsort((rows, -scores))][:count]]
+            return
+        place = self.tag_ids.index(tag_id)
+        best = self.best[place]
+        for start in range(0, len(best), PART):
+            yield best[start : start + PART].tolist()
+        if len(best) < len(self.scores):
+            column = np.asarray(self.scores[:, place], np.float32)
+            order = np.lexsort((np.arange(len(column)), -column))
+            rest = order[~np.isin(order, best)]
+            for start in range(0, len(rest), PART):
+                yield rest[start : start + PART].tolist()
+
+    def best_images(self, tag_id: int, count: int) -> list[int]:
+        """The `count` rows with the highest scores of a tag, best first."""
+        return list(islice(chain.from_iterable(self.likely(tag_id)), count))
 
 
 def refresh(workspace: Workspace, progress: Progress = silent) -> dict[str, Any]:
@@ -82,6 +108,7 @@ def refresh(workspace: Workspace, progress: Progress = silent) -> dict[str, Any]
     folder = workspace.folder / "suggestions" / uuid.uuid4().hex[:12]
     write_array(folder / "scores.npy", scores.astype(np.float16))
     write_array(folder / "origins.npy", origins)
+    write_array(folder / "best.npy", best_rows(scores))
     note = {
         "folder": folder.name,
         "tag_ids": [tag.id for tag in snapshot.tags],
@@ -95,6 +122,17 @@ def refresh(workspace: Workspace, progress: Progress = silent) -> dict[str, Any]
             shutil.rmtree(old, ignore_errors=True)
     progress(3, 3, "scoring")
     return {"images": len(scores), "tags": len(snapshot.tags), "sources": quality, "model": model_id}
+
+
+def best_rows(scores: NDArray[np.floating[Any]], most: int = BEST) -> NDArray[np.int32]:
+    """(C, min(N, most)) rows of the highest `scores` (N, C) of each tag, best first; of equals the first row."""
+    count = min(len(scores), most)
+    best = np.empty((scores.shape[1], count), np.int32)
+    for place in range(scores.shape[1]):
+        column = np.asarray(scores[:, place], np.float32)
+        top = np.arange(len(column)) if count == len(column) else np.argpartition(-column, count - 1)[:count]
+        best[place] = top[np.lexsort((top, -column[top]))]
+    return best
 
 
 def _fused(
@@ -157,7 +195,7 @@ def current(workspace: Workspace) -> Board | None:
     try:
         return _load(pointer, pointer.stat().st_mtime_ns)
     except FileNotFoundError:
-        return None
+        return None  # none yet, or one of an earlier version without its best rows: the next scoring makes it
 
 
 @lru_cache(maxsize=4)
@@ -167,6 +205,7 @@ def _load(pointer: Path, _changed: int) -> Board:
     return Board(
         np.load(folder / "scores.npy", mmap_mode="r", allow_pickle=False),
         np.load(folder / "origins.npy", mmap_mode="r", allow_pickle=False),
+        np.load(folder / "best.npy", allow_pickle=False),
         tuple(note["tag_ids"]),
         tuple(note["tag_names"]),
         note["model_id"],

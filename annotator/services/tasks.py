@@ -4,8 +4,8 @@ from collections.abc import Collection
 from datetime import UTC, datetime, timedelta
 from enum import IntEnum
 
-from sqlalchemy import ColumnElement, delete, func, or_, select, update
-from sqlalchemy.orm import Session
+from sqlalchemy import ColumnElement, and_, delete, exists, func, or_, select, update
+from sqlalchemy.orm import Session, aliased
 
 from annotator.services.people import annotator_called
 from annotator.terms import TaskKind
@@ -13,6 +13,7 @@ from annotator.workspace import Workspace
 from db.models import Label, Task
 
 MOST_AT_ONCE = 200
+MOST_RENEWED = 500
 BAND_SIZE = 100_000_000
 SHOWN_TAGS = 24  # chips beside a picture; a vocabulary up to this size is asked whole
 
@@ -33,22 +34,48 @@ class Band(IntEnum):
         return cls(position // BAND_SIZE)
 
 
-def claim(workspace: Workspace, annotator: str, tag_id: int | None, count: int) -> list[Task]:
+def claim(
+    workspace: Workspace, annotator: str, tag_id: int | None, count: int, have: Collection[int] = ()
+) -> list[Task]:
     """The annotator's open questions first, then free ones, up to `count`; each is theirs until the lease ends.
 
-    `tag_id` None asks for whole images, else for images of that one tag, all of one band.
+    `tag_id` None asks for whole images, else for images of that one tag, all of one band. Those in `have` are on the
+    person's screen already and are not among the answers.
     """
     count = max(0, min(count, MOST_AT_ONCE))
-    until = datetime.now(UTC) + timedelta(minutes=workspace.project.lease_minutes)
+    project = workspace.project
+    until = datetime.now(UTC) + timedelta(minutes=project.lease_minutes)
     with workspace.transaction() as session:
         person = annotator_called(session, annotator)
-        held = _held(session, person.id, tag_id)
+        held = [task for task in _held(session, person.id, tag_id) if task.id not in have]
         band = _band(session, held, tag_id)
         held = [task for task in held if band is None or Band.of(task.position) == band][:count]
         for task in held:
             task.leased_until = until
-        claimed = _claim_free(session, person.id, tag_id, band, count - len(held), until)
-        return held + claimed
+        conditions = [_of_sort(tag_id), Task.done_at.is_(None), _is_free(), *_in_band(band)]
+        if project.overlap > 1:
+            conditions.append(~_is_a_twin(person.id))
+        return held + _claim_free(session, person.id, conditions, count - len(held), until)
+
+
+def renew(workspace: Workspace, annotator: str, task_ids: Collection[int]) -> set[int]:
+    """Lease the questions on a person's screen anew; those that are lost: others hold or answered them meanwhile."""
+    until = datetime.now(UTC) + timedelta(minutes=workspace.project.lease_minutes)
+    wanted = set(list(task_ids)[:MOST_RENEWED])
+    if not wanted:
+        return set()
+    with workspace.transaction() as session:
+        person = annotator_called(session, annotator)
+        mine_or_free = or_(Task.annotator_id == person.id, _is_free())
+        renewal = (
+            update(Task)
+            .where(Task.id.in_(wanted), Task.done_at.is_(None), mine_or_free)
+            .values(annotator_id=person.id, leased_until=until)
+            .returning(Task.id)
+        )
+        kept = set(session.scalars(renewal))
+        answered = select(Task.id).where(Task.id.in_(wanted), Task.done_at.is_not(None), Task.annotator_id == person.id)
+        return wanted - kept - set(session.scalars(answered))
 
 
 def release(workspace: Workspace, annotator: str, task_ids: Collection[int]) -> int:
@@ -61,8 +88,15 @@ def release(workspace: Workspace, annotator: str, task_ids: Collection[int]) -> 
 
 
 def replace_picks(session: Session, picks: list[Task]) -> None:
-    """Put `picks` in the place of all picks that nobody holds."""
-    free = (Task.done_at.is_(None), Task.annotator_id.is_(None) | (Task.leased_until < datetime.now(UTC)))
+    """Put `picks` in the place of all picks that nobody holds.
+
+    An image that some people answered and others still should (overlap) stays in the queue.
+    """
+    twin = aliased(Task)
+    begun = exists().where(
+        twin.image_row == Task.image_row, twin.tag_id.is_(None), twin.id != Task.id, twin.annotator_id.is_not(None)
+    )
+    free = (Task.done_at.is_(None), Task.annotator_id.is_(None) | (Task.leased_until < datetime.now(UTC)), ~begun)
     session.execute(delete(Task).where(Task.round_number.is_(None), Task.tag_id.is_(None), *free))
     # Between the picking and now somebody may have answered an image or got it as another question.
     rows = [pick.image_row for pick in picks]
@@ -99,6 +133,17 @@ def free_count(session: Session, tag_id: int | None) -> int:
     return session.scalar(query) or 0
 
 
+def _is_a_twin(person_id: int) -> ColumnElement[bool]:
+    """Whether a question asks the same as one this person has or had, or as an earlier one that is free too."""
+    twin = aliased(Task)
+    same_tag = or_(twin.tag_id == Task.tag_id, and_(twin.tag_id.is_(None), Task.tag_id.is_(None)))
+    free = or_(twin.annotator_id.is_(None), twin.leased_until < datetime.now(UTC))
+    earlier = and_(twin.id < Task.id, twin.done_at.is_(None), free)
+    return exists().where(
+        twin.image_row == Task.image_row, same_tag, twin.id != Task.id, or_(twin.annotator_id == person_id, earlier)
+    )
+
+
 def _of_sort(tag_id: int | None) -> ColumnElement[bool]:
     return Task.tag_id.is_(None) if tag_id is None else Task.tag_id == tag_id
 
@@ -127,14 +172,14 @@ def _band(session: Session, held: list[Task], tag_id: int | None) -> Band | None
 
 
 def _claim_free(
-    session: Session, person_id: int, tag_id: int | None, band: Band | None, count: int, until: datetime
+    session: Session, person_id: int, conditions: list[ColumnElement[bool]], count: int, until: datetime
 ) -> list[Task]:
     """Claim in one statement: select-then-update hands the same question to two people."""
     if count <= 0:
         return []
     free = (
         select(Task.id)
-        .where(_of_sort(tag_id), Task.done_at.is_(None), _is_free(), *_in_band(band))
+        .where(*conditions)
         .order_by(Task.position, Task.id)
         .limit(count)
         .with_for_update(skip_locked=True)

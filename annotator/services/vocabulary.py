@@ -1,14 +1,18 @@
 """The vocabulary of a workspace."""
 
 from pathlib import Path
+from typing import Any
 
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
+from annotator.errors import MissingError
 from annotator.importers.vocabulary_files import TagEntry, TagList, read_tags
-from annotator.terms import RelationKind
+from annotator.terms import LabelState, RelationKind
 from annotator.workspace import Workspace
-from db.models import Relation, Tag
+from db.models import Label, Relation, Tag
+
+EXAMPLES = 6
 
 
 def add_from_file(workspace: Workspace, file: Path) -> dict[str, int]:
@@ -29,7 +33,9 @@ def add(workspace: Workspace, tags: TagList) -> dict[str, int]:
         for relation in tags.relations:
             a, b = known[_key(relation.a)].id, known[_key(relation.b)].id
             session.merge(Relation(kind=RelationKind(relation.kind), a_id=a, b_id=b))
-        return {"added": len(known) - before, "tags": len(known), "relations": len(tags.relations)}
+    if tags.exactly_one:
+        workspace.change_project(exactly_one=[list(group) for group in tags.exactly_one])
+    return {"added": len(known) - before, "tags": len(known), "relations": len(tags.relations)}
 
 
 def add_names(session: Session, names: list[str]) -> None:
@@ -38,6 +44,46 @@ def add_names(session: Session, names: list[str]) -> None:
     for name in names:
         _put(session, known, TagEntry(name=name))
     session.flush()
+
+
+def browser_list(workspace: Workspace) -> dict[str, Any]:
+    """All tags as the browser's type-ahead needs them: [id, name, synonyms], and the groups of ids of which exactly
+    one is present. Definitions come one by one: a vocabulary of 100,000 tags is fetched whole."""
+    groups = workspace.project.exactly_one
+    with workspace.reading() as session:
+        query = select(Tag.id, Tag.name, Tag.synonyms).where(Tag.archived.is_(False)).order_by(Tag.id)
+        tags = [[tag_id, name, synonyms] for tag_id, name, synonyms in session.execute(query)]
+    ids = {name: tag_id for tag_id, name, _ in tags}
+    return {"tags": tags, "exactly_one": [[ids[name] for name in group if name in ids] for group in groups]}
+
+
+def described(workspace: Workspace, tag_id: int) -> dict[str, Any]:
+    """One tag with its definition, synonyms, parent and example pictures (rows people said it is on).
+
+    Raises MissingError when there is none.
+    """
+    with workspace.reading() as session:
+        tag = session.get(Tag, tag_id)
+        if tag is None:
+            raise MissingError(f"there is no tag {tag_id} in this workspace")
+        parent = session.get(Tag, tag.parent_id) if tag.parent_id else None
+        sure = (
+            select(Label.image_row)
+            .where(Label.tag_id == tag_id)
+            .group_by(Label.image_row)
+            # Several people agree, or at least nobody objects.
+            .having(func.min(Label.state) == LabelState.POSITIVE)
+            .order_by(func.count(Label.id).desc(), Label.image_row)
+            .limit(EXAMPLES)
+        )
+        return {
+            "id": tag.id,
+            "name": tag.name,
+            "definition": tag.definition,
+            "synonyms": tag.synonyms,
+            "parent": parent.name if parent else None,
+            "examples": list(session.scalars(sure)),
+        }
 
 
 def count(session: Session) -> int:

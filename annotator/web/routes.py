@@ -1,5 +1,6 @@
 """The routes beside Streamlit: pictures, questions and answers. Each is one service call; no key needs a rerun."""
 
+import hashlib
 import json
 from collections.abc import Callable
 from pathlib import Path
@@ -11,19 +12,22 @@ from starlette.responses import FileResponse, JSONResponse, Response
 from starlette.routing import Route
 
 from annotator.errors import AnnotatorError, BadInputError, ConflictError, MissingError
-from annotator.services import labelling, pictures, questions, tasks
+from annotator.services import explaining, labelling, pictures, questions, sessions, tasks, vocabulary
+from annotator.services.answers import Answer
+from annotator.terms import WorkMode
 from annotator.web import signing
 from annotator.workspace import current
 
 MOST_BYTES = 4_000_000  # of one request: 500 answers on pages of 100 pictures
 MOST_ANSWERS = 500
+MOST_NUMBERS = 1000
 FOR_EVER = "private, max-age=31536000, immutable"  # the address names the content
 COMPONENTS = Path(__file__).parent.parent / "ui" / "components"
 KINDS = {".js": "text/javascript", ".css": "text/css"}
 
 
-async def start_session(request: Request) -> Response:
-    """POST /api/session {token}: trade the page's token for the session cookie."""
+async def sign_in(request: Request) -> Response:
+    """POST /api/sign-in {token}: trade the page's token for the cookie that says who asks."""
     body = await _json(request)
     traded = signing.trade(current(), str(body.get("token", "")))
     if traded is None:
@@ -48,19 +52,72 @@ async def picture(request: Request) -> Response:
 
 
 async def claim(request: Request) -> Response:
-    """POST /api/claim {tag, count}: the person's questions, with what is shown beside each."""
+    """POST /api/claim {tag, count, have}: further questions of the person, with what is shown beside each.
+
+    `have`: the questions on the screen, which are leased anew.
+    """
     body = await _json(request)
-    tag, count = body.get("tag"), body.get("count", 10)
-    if not isinstance(count, int) or not isinstance(tag, int | None):
-        raise BadInputError(f"claim takes a tag number or null and a count, not {tag!r:.40} and {count!r:.40}")
-    return JSONResponse(await run_in_threadpool(questions.claim, current(), request.state.person, tag, count))
+    tag, count = _number(body, "tag"), _number(body, "count", 10)
+    return JSONResponse(
+        await run_in_threadpool(questions.claim, current(), request.state.person, tag, count, _numbers(body, "have"))
+    )
 
 
 async def release(request: Request) -> Response:
     """POST /api/release {tasks}: give questions back unanswered."""
-    body = await _json(request)
-    ids = [task for task in body.get("tasks", []) if isinstance(task, int)]
+    ids = _numbers(await _json(request), "tasks")
     return JSONResponse({"released": await run_in_threadpool(tasks.release, current(), request.state.person, ids)})
+
+
+async def begin_session(request: Request) -> Response:
+    """POST /api/sessions/begin {mode, tag, page_size}: go on with the person's labelling session, or start one.
+
+    Answers with the session, what was done in it, and the pictures answered last, for going back and undo.
+    """
+    body = await _json(request)
+    if body.get("mode") not in list(WorkMode):
+        raise BadInputError(f"mode must be one of {', '.join(WorkMode)}, not {body.get('mode')!r:.40}")
+    mode, tag, size = WorkMode(body["mode"]), _number(body, "tag"), _number(body, "page_size")
+    workspace, person = current(), request.state.person
+    begun = await run_in_threadpool(sessions.begin, workspace, person, mode, tag, size)
+    if mode == WorkMode.LABEL:
+        begun["recent"] = await run_in_threadpool(sessions.recent, workspace, person, begun["session"])
+    return JSONResponse(begun)
+
+
+def leave_session(leave: Callable[..., dict[str, Any]]) -> "Handler":
+    """POST /api/sessions/pause and /end {session, tasks}: rest or end a labelling session; its report."""
+
+    async def handler(request: Request) -> Response:
+        body = await _json(request)
+        number = _number(body, "session")
+        if number is None:
+            raise BadInputError("session must be the number of a labelling session")
+        return JSONResponse(
+            await run_in_threadpool(leave, current(), request.state.person, number, _numbers(body, "tasks"))
+        )
+
+    return handler
+
+
+async def tag_list(request: Request) -> Response:
+    """GET /api/tags: [id, name, synonyms] of every tag, and the groups of which exactly one is present."""
+    body = json.dumps(await run_in_threadpool(vocabulary.browser_list, current()), ensure_ascii=False).encode()
+    tag = f'"{hashlib.sha256(body).hexdigest()[:32]}"'
+    headers = {"ETag": tag, "Cache-Control": "private, no-cache"}
+    if request.headers.get("if-none-match") == tag:
+        return Response(status_code=304, headers=headers)
+    return Response(body, media_type="application/json", headers=headers)
+
+
+async def one_tag(request: Request) -> Response:
+    """GET /api/tags/{id}: definition, synonyms, parent, example pictures."""
+    return JSONResponse(await run_in_threadpool(vocabulary.described, current(), request.path_params["tag"]))
+
+
+async def why(request: Request) -> Response:
+    """GET /api/why/{row}: what each source says of a picture, and the labelled pictures nearest to it."""
+    return JSONResponse(await run_in_threadpool(explaining.why, current(), request.path_params["row"]))
 
 
 async def answers(request: Request) -> Response:
@@ -69,11 +126,11 @@ async def answers(request: Request) -> Response:
     items = body.get("answers")
     if not isinstance(items, list) or len(items) > MOST_ANSWERS:
         raise BadInputError(f"answers must be a list of at most {MOST_ANSWERS}")
-    parsed = [labelling.Answer.received(item) for item in items]
+    parsed = [Answer.received(item) for item in items]
     receipt = await run_in_threadpool(
         labelling.record, current(), request.state.person, str(body.get("client", "")), parsed
     )
-    return JSONResponse({"acked": receipt.acked, "problems": receipt.problems})
+    return JSONResponse({"acked": receipt.acked, "problems": receipt.problems, "notes": receipt.notes})
 
 
 async def component(request: Request) -> Response:
@@ -134,15 +191,35 @@ async def _json(request: Request) -> dict[str, Any]:
     return body
 
 
+def _number(body: dict[str, Any], name: str, default: int | None = None) -> Any:
+    value = body.get(name, default)
+    if not isinstance(value, int | None) or isinstance(value, bool) or (value is not None and abs(value) >= 2**31):
+        raise BadInputError(f"{name} must be a whole number, not {value!r:.40}")
+    return value
+
+
+def _numbers(body: dict[str, Any], name: str) -> list[int]:
+    value = body.get(name, [])
+    if not isinstance(value, list) or len(value) > MOST_NUMBERS or not all(type(one) is int for one in value):
+        raise BadInputError(f"{name} must be a list of at most {MOST_NUMBERS} whole numbers, not {value!r:.40}")
+    return [one for one in value if 0 <= one < 2**31]
+
+
 def _refused(status: int, message: str) -> JSONResponse:
     return JSONResponse({"error": message}, status_code=status)
 
 
 ROUTES = [
-    Route("/api/session", _guarded(start_session, signed_in=False), methods=["POST"]),
+    Route("/api/sign-in", _guarded(sign_in, signed_in=False), methods=["POST"]),
     Route("/api/pictures/{size}/{row:int}", _guarded(picture)),
     Route("/api/claim", _guarded(claim), methods=["POST"]),
     Route("/api/release", _guarded(release), methods=["POST"]),
+    Route("/api/sessions/begin", _guarded(begin_session), methods=["POST"]),
+    Route("/api/sessions/pause", _guarded(leave_session(sessions.pause)), methods=["POST"]),
+    Route("/api/sessions/end", _guarded(leave_session(sessions.end)), methods=["POST"]),
+    Route("/api/tags", _guarded(tag_list)),
+    Route("/api/tags/{tag:int}", _guarded(one_tag)),
+    Route("/api/why/{row:int}", _guarded(why)),
     Route("/api/answers", _guarded(answers), methods=["POST"]),
     Route("/api/ui/{file}", _guarded(component, signed_in=False)),
     Route("/api/health", _guarded(health, signed_in=False)),

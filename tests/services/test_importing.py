@@ -9,7 +9,7 @@ import pytest
 from PIL import Image as Pillow
 from sqlalchemy import select
 
-from annotator.services import importing, labelling, vocabulary
+from annotator.services import importing, label_files, vocabulary
 from annotator.services.importing import ImportReport, import_pictures
 from annotator.services.importing_labels import import_labels
 from annotator.services.snapshots import take
@@ -251,7 +251,7 @@ def test_a_second_table_of_truth_adds_to_the_first(with_pictures: Workspace, fol
 
 def test_the_truth_does_not_overwrite_a_person(with_pictures: Workspace, folder: Path) -> None:
     import_labels(with_pictures, table(folder, "0.jpg,boat|sea,"), as_truth=True)
-    labelling.label_by_name(with_pictures, "0", "sea", "negative", "anna")
+    label_files.label_by_name(with_pictures, "0", "sea", "negative", "anna")
     assert take(with_pictures).labels[0].tolist() == [YES, NO]
 
 

@@ -5,8 +5,9 @@ import pytest
 from sqlalchemy import select
 
 from annotator.errors import BadInputError, UnknownNameError
-from annotator.services import labelling, tasks
-from annotator.services.labelling import Answer, record
+from annotator.services import label_files, tasks
+from annotator.services.answers import Answer
+from annotator.services.labelling import record
 from annotator.terms import LabelState, TaskKind
 from annotator.workspace import Workspace
 from db.models import JournalEntry, Label, Task
@@ -133,15 +134,15 @@ def test_many_threads_sending_the_same_outbox_write_it_once(stocked: Workspace) 
 
 
 def test_labels_by_name_take_rows_paths_and_synonyms(stocked: Workspace) -> None:
-    labelling.label_by_name(stocked, "0", "Boat", "positive", "cli")
-    labelling.label_by_name(stocked, "/pictures/1.jpg", "boat", "unknown", "cli")
-    labelling.label_by_name(stocked, "2.jpg", "car", "negative", "cli")
+    label_files.label_by_name(stocked, "0", "Boat", "positive", "cli")
+    label_files.label_by_name(stocked, "/pictures/1.jpg", "boat", "unknown", "cli")
+    label_files.label_by_name(stocked, "2.jpg", "car", "negative", "cli")
     assert states(stocked) == {(0, 1): YES, (1, 1): UNKNOWN, (2, 2): NO}
 
 
 def test_a_wrong_tag_name_brings_the_near_one(stocked: Workspace) -> None:
     with pytest.raises(UnknownNameError, match="did you mean 'boat'"):
-        labelling.label_by_name(stocked, "0", "boats", "positive", "cli")
+        label_files.label_by_name(stocked, "0", "boats", "positive", "cli")
 
 
 def test_a_file_of_labels_is_written_except_its_bad_lines(stocked: Workspace, tmp_path: Path) -> None:
@@ -149,7 +150,7 @@ def test_a_file_of_labels_is_written_except_its_bad_lines(stocked: Workspace, tm
     file.write_text(
         "image,tag,state\n0,boat,positive\n1,plane,positive\n77,boat,positive\n2,car,perhaps\n3,tree,unknown\n"
     )
-    report = labelling.label_from_file(stocked, file, "cli")
+    report = label_files.label_from_file(stocked, file, "cli")
     assert (report.written, len(report.refused)) == (2, 3)
     assert all(f"line {line}" in refused for line, refused in zip((3, 4, 5), report.refused, strict=True))
     assert states(stocked) == {(0, 1): YES, (3, 3): UNKNOWN}

@@ -28,7 +28,7 @@ def stranger(served: Workspace) -> Iterator[TestClient]:
 @pytest.fixture
 def client(stranger: TestClient, served: Workspace) -> TestClient:
     """A browser that opened a page as Anna."""
-    assert stranger.post("/api/session", json={"token": signing.page_token(served, "Anna")}).status_code == 200
+    assert stranger.post("/api/sign-in", json={"token": signing.page_token(served, "Anna")}).status_code == 200
     return stranger
 
 
@@ -42,13 +42,13 @@ def test_a_stranger_gets_nothing(stranger: TestClient, method: str, path: str) -
 
 @pytest.mark.parametrize("token", ["", "x", "a.b.c"])
 def test_a_false_token_opens_no_session(stranger: TestClient, token: str) -> None:
-    assert stranger.post("/api/session", json={"token": token}).status_code == 401
+    assert stranger.post("/api/sign-in", json={"token": token}).status_code == 401
 
 
 def test_a_session_cookie_does_not_serve_as_a_page_token(client: TestClient) -> None:
     cookie = client.cookies[signing.COOKIE]
     client.cookies.clear()
-    assert client.post("/api/session", json={"token": cookie}).status_code == 401
+    assert client.post("/api/sign-in", json={"token": cookie}).status_code == 401
 
 
 @pytest.mark.parametrize("header", [{"host": "evil.example"}, {"origin": "http://evil.example"}])
@@ -91,7 +91,7 @@ def test_answers_are_stored_under_the_persons_name_and_acknowledged(client: Test
     labels = [[question["image"], shown["tag"], 1] for shown in question["suggestions"]]
     body = {"client": "tab", "answers": [{"seq": 1, "labels": labels, "tasks": [question["task"]], "seconds": 1.5}]}
     for _ in range(2):
-        assert client.post("/api/answers", json=body).json() == {"acked": 1, "problems": []}
+        assert client.post("/api/answers", json=body).json() == {"acked": 1, "problems": [], "notes": []}
     with served.reading() as session:
         assert len(session.scalars(select(Label)).all()) == len(labels)
     again = client.post("/api/claim", json={"tag": None, "count": 1}).json()["questions"][0]

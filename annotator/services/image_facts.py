@@ -1,0 +1,83 @@
+"""Facts about a handful of images, without a snapshot of everything: what answering a request may cost."""
+
+from collections.abc import Sequence
+from functools import lru_cache
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from sqlalchemy import func, select
+from sqlalchemy.orm import Session
+
+from annotator.learning.splits import assign_splits
+from annotator.services.labelling import parts
+from annotator.snapshot import SPLIT_CODES
+from annotator.terms import LabelState, RoundStatus, Split
+from annotator.workspace import Workspace
+from db.models import Image, ImageFile, Label, Review, Round
+
+LARGE = 20_000_000  # image-tag pairs: up to here a snapshot takes a fraction of a second
+
+
+def is_large(session: Session, tags: int) -> bool:
+    """Whether a snapshot of all images and `tags` tags is too much for a request."""
+    return image_count(session) * tags > LARGE
+
+
+def image_count(session: Session) -> int:
+    """Images in the workspace; their rows are 0 to this without a gap."""
+    last = session.scalar(select(func.max(Image.row)))
+    return 0 if last is None else last + 1
+
+
+def splits_of(workspace: Workspace, session: Session, rows: Sequence[int]) -> dict[int, Split]:
+    """The split of each image of `rows`, as in a snapshot."""
+    fractions = {split.value: share for split, share in workspace.project.splits.items()}
+    found: dict[int, Split] = {}
+    for part in parts(set(rows)):
+        images = session.execute(
+            select(Image.row, Image.near_duplicate_group, Image.given_split).where(Image.row.in_(part))
+        ).all()
+        groups = {image.row: image.near_duplicate_group for image in images}
+        first = {row: row if group is None else group for row, group in groups.items()}
+        query = select(Image.row, Image.sha256).where(Image.row.in_(set(first.values())))
+        sha256 = dict(session.execute(query).all())
+        codes = assign_splits([sha256[first[image.row]] for image in images], fractions)
+        for image, code in zip(images, codes.tolist(), strict=True):
+            found[image.row] = Split(image.given_split) if image.given_split else SPLIT_CODES[code]
+    return found
+
+
+def decided(workspace: Workspace, session: Session, tag_id: int, rows: Sequence[int]) -> set[int]:
+    """Those of `rows` of which people, the truth or a settled round decided `tag_id`."""
+    found: set[int] = set()
+    for part in parts(set(rows)):
+        for table in (Label, Review):
+            query = select(table.image_row).where(table.tag_id == tag_id, table.image_row.in_(part))
+            found.update(session.scalars(query))
+    settled = select(Round.number, Round.tag_ids).where(Round.status == RoundStatus.SETTLED)
+    arrays = [(workspace.round_file(number), tag_ids) for number, tag_ids in session.execute(settled)]
+    columns = [(np.load(file, mmap_mode="r", allow_pickle=False), tags) for file, tags in arrays]
+    if workspace.truth_file.exists():
+        columns.append(_truth(workspace.truth_file, workspace.truth_file.stat().st_mtime_ns))
+    for labels, tags in columns:
+        if tag_id in tags:
+            column = tags.index(tag_id)
+            found.update(row for row in rows if row < len(labels) and labels[row, column] != LabelState.UNKNOWN)
+    return found
+
+
+def names_of(session: Session, rows: Sequence[int]) -> dict[int, str]:
+    """The file name of each image, without its folder."""
+    names: dict[int, str] = {}
+    for part in parts(set(rows)):
+        first = select(func.min(ImageFile.id)).where(ImageFile.image_row.in_(part)).group_by(ImageFile.image_row)
+        query = select(ImageFile.image_row, ImageFile.uri).where(ImageFile.id.in_(first))
+        names.update({row: uri.rsplit("/", 1)[-1] for row, uri in session.execute(query)})
+    return names
+
+
+@lru_cache(maxsize=2)
+def _truth(file: Path, _changed: int) -> tuple[NDArray[np.int8], list[int]]:
+    with np.load(file, allow_pickle=False) as stored:
+        return stored["labels"], stored["tag_ids"].tolist()
