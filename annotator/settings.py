@@ -17,6 +17,7 @@ class Settings(BaseSettings):
     database: str | None = Field(None, description="database URL; default: store.sqlite in the workspace")
     device: Literal["auto", "cpu", "cuda"] = Field("auto", description="where models run")
     name: str = Field("me", description="who labels when nobody signed in (one person, 127.0.0.1 only)")
+    language: str = Field("en", description="language of the browser part: a file of annotator/ui/words")
     workers: int = Field(0, ge=0, description="decoding processes; 0: one a core")
     real_data: Path = Field(Path("../shared/data"), description="labelled pictures for tests and benchmarks")
 

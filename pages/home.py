@@ -9,43 +9,44 @@ from annotator.errors import AnnotatorError
 from annotator.services import models, status
 from annotator.terms import JobState
 from annotator.ui import Visit, menu, open_page, table_height
+from annotator.ui.words import say
 
 
 def numbers(counts: dict, today: int) -> None:
     images, answered, settled, model, mine = st.columns(5)
-    images.metric("Images", f"{counts['images']:,}", help=f"{counts['refused']} files were refused")
-    answered.metric("Answered images", f"{counts['answered_images']:,}")
-    settled.metric("Rounds settled", counts["rounds"]["settled"])
+    images.metric(say("home.images"), f"{counts['images']:,}", help=say("home.refused", count=counts["refused"]))
+    answered.metric(say("home.answered"), f"{counts['answered_images']:,}")
+    settled.metric(say("home.rounds"), counts["rounds"]["settled"])
     held_out = (counts["model"] or {}).get("held_out_mAP")
     model.metric(
-        "Held-out mAP",
+        say("home.held_out"),
         "–" if held_out is None else f"{held_out:.3f}",
-        help="Mean average precision of the model in use on answers it was never trained on",
+        help=say("home.held_out_help"),
     )
-    mine.metric("You today", today)
+    mine.metric(say("home.today"), f"{today:,}")
 
 
 def next_step(counts: dict) -> None:
     """One sentence and one button: what brings the project on now."""
     if not counts["images"]:
-        st.info("Start with pictures: annotator import -w WORKSPACE FOLDER")
+        st.info(say("home.start"))
     elif counts["embedded"] < counts["images"]:
-        st.info(f"{counts['images'] - counts['embedded']:,} images have no embedding yet.")
-        if st.button("Embed them", type="primary"):
+        st.info(say("home.no_embedding", count=f"{counts['images'] - counts['embedded']:,}"))
+        if st.button(say("home.embed"), type="primary"):
             ask(visit, "embed")
     elif counts["model"] is None:
-        st.info("Answer some pictures; the first training starts by itself.")
-        menu.link("label", "Label pictures")
+        st.info(say("home.answer_some"))
+        menu.link("work", say("home.label"))
     elif counts["rounds"]["proposed"]:
-        st.info("A round waits for audits: a few pages in Verify prove what the model is sure of.")
-        menu.link("verify", "Audit in Verify")
+        st.info(say("home.round_waits"))
+        menu.link("verify", say("home.audit"))
     else:
-        st.info("Label more pictures, or propose a round: the model settles what it can prove.")
+        st.info(say("home.go_on"))
         label, rounds = st.columns(2)
         with label:
-            menu.link("label", "Label pictures")
+            menu.link("work", say("home.label"))
         with rounds:
-            menu.link("rounds", "Propose a round")
+            menu.link("rounds", say("home.propose"))
 
 
 def ask(visit: Visit, kind: str) -> None:
@@ -59,61 +60,61 @@ def ask(visit: Visit, kind: str) -> None:
 def worker(visit: Visit) -> None:
     """What runs now, with a bar; and the last outcomes."""
     found = jobs.list_jobs(visit.workspace, newest=6)
+    waiting = say("home.waiting")
     for job in [job for job in found if job.is_open]:
         bar, button = st.columns([6, 1], vertical_alignment="center")
         share = job.done / job.total if job.total else 0.0
-        text = (
-            f"{job.kind}: {job.what or 'waiting'} {job.done:,} / {job.total:,}" if job.total else f"{job.kind}: waiting"
-        )
-        bar.progress(min(1.0, share), text=f"{text} (stalled)" if job.stalled else text)
-        if button.button("Cancel", key=f"cancel-{job.id}"):
+        text = f"{job.kind}: {job.what} {job.done:,} / {job.total:,}" if job.total else f"{job.kind}: {waiting}"
+        bar.progress(min(1.0, share), text=f"{text} ({say('home.stalled')})" if job.stalled else text)
+        if button.button(say("home.cancel"), key=f"cancel-{job.id}"):
             jobs.cancel(visit.workspace, job.id)
     for job in [job for job in found if job.state == JobState.FAILED][:1]:
-        st.warning(f"{job.kind} failed: {job.error}")
+        st.warning(say("home.failed", kind=job.kind, error=job.error))
     if not any(job.is_open for job in found):
-        st.caption("The worker is idle. A training starts by itself when enough was answered.")
+        st.caption(say("home.idle"))
 
 
 def learning_curve(visit: Visit) -> None:
+    answered, held_out, number = (say(f"home.{key}") for key in ("answered_axis", "held_out_axis", "model"))
     history = [
-        {"answered images": model.metrics["answered_images"], "held-out mAP": model.metrics["mAP"], "model": model.id}
+        {answered: model.metrics["answered_images"], held_out: model.metrics["mAP"], number: model.id}
         for model in models.history(visit.workspace)
         if model.metrics.get("mAP") is not None
     ]
     if not history:
-        st.caption("The learning curve appears with the first training.")
+        st.caption(say("home.curve"))
         return
     chart = alt.Chart(pd.DataFrame(history)).encode(
         x=alt.X(
-            "answered images:Q",
+            f"{answered}:Q",
             scale=alt.Scale(domainMin=0, nice=True),
             axis=alt.Axis(format=",d", tickMinStep=1),
         ),
-        y=alt.Y("held-out mAP:Q", scale=alt.Scale(domain=[0, 1])),
-        tooltip=["model", "answered images", "held-out mAP"],
+        y=alt.Y(f"{held_out}:Q", scale=alt.Scale(domain=[0, 1])),
+        tooltip=[number, answered, held_out],
     )
     st.altair_chart(chart.mark_line() + chart.mark_point(filled=True, size=70))
 
 
-visit = open_page("Home")
+visit = open_page("home")
 counts = status.status(visit.workspace)
 numbers(counts, status.answers_today(visit.workspace, visit.person))
 next_step(counts)
 left, right = st.columns(2)
 with left:
-    st.subheader("Learning")
+    st.subheader(say("home.learning"))
     learning_curve(visit)
     history = models.history(visit.workspace)
     if history:
-        st.caption(f"Model {history[-1].id}: {history[-1].verdict}.")
-    if st.button("Train now", disabled=not counts["answered_images"]):
+        st.caption(say("home.verdict", number=history[-1].id, verdict=history[-1].verdict))
+    if st.button(say("home.train"), disabled=not counts["answered_images"]):
         ask(visit, "train")
     worker(visit)
 with right:
-    st.subheader("Tags")
+    st.subheader(say("home.tags"))
     rows = pd.DataFrame(status.progress_by_tag(visit.workspace))
     if len(rows):
         st.dataframe(rows, hide_index=True, width="stretch", height=table_height(len(rows)))
 if counts["refused"]:
-    with st.expander(f"{counts['refused']} refused files"):
+    with st.expander(say("home.refused_files", count=counts["refused"])):
         st.dataframe(pd.DataFrame(status.refused_files(visit.workspace)), hide_index=True, width="stretch")

@@ -1,40 +1,54 @@
-"""Search: by words where the backbone knows words, or by an example picture."""
+"""Search: by words where the backbone knows words, or by an example picture; what is found can be tagged in bulk."""
 
 import streamlit as st
 
 from annotator.errors import AnnotatorError
-from annotator.services import embedding, pictures, searching, status
+from annotator.services import embedding, searching, status
 from annotator.ui import open_page
+from annotator.ui.components import bulk
+from annotator.ui.words import say
 
-COLUMNS = 6
-
-visit = open_page("Search")
+visit = open_page("search", heading=False)
 words_work = embedding.has_texts(visit.workspace)
 words_column, upload_column, count_column = st.columns([4, 3, 2], vertical_alignment="bottom")
-help_text = None if words_work else "The backbone in use has no text tower: words find tags by name, not pictures."
-words = words_column.text_input(
-    "Words" if words_work else "Tag",
-    help=help_text,
-    placeholder="a boat at sunset" if words_work else "name of a tag",
-)
-upload = upload_column.file_uploader("or an example picture", type=["jpg", "jpeg", "png", "webp"])
-count = count_column.select_slider("Results", [12, 24, 48, 96], value=24)
 
+
+def leave_similar() -> None:
+    """What is typed or dropped now is searched for, not what was similar to something before."""
+    st.session_state.pop("search_like", None)
+
+
+words = words_column.text_input(
+    say("search.words" if words_work else "search.tag"),
+    help=None if words_work else say("search.no_words"),
+    placeholder=say("search.words_hint" if words_work else "search.tag_hint"),
+    on_change=leave_similar,
+)
+upload = upload_column.file_uploader(say("search.upload"), type=["jpg", "jpeg", "png", "webp"], on_change=leave_similar)
+count = count_column.select_slider(say("search.results"), [12, 24, 48, 96], value=48)
+
+like = st.session_state.get("search_like")
+if like is not None:
+    told, back = st.columns([4, 1], vertical_alignment="center")
+    told.caption(say("search.like", row=like))
+    back.button(say("search.back"), width="stretch", on_click=leave_similar)
+tag_id, found = None, []
 try:
-    if upload is not None:
+    if like is not None:
+        found = searching.by_image(visit.workspace, like, count)
+    elif upload is not None:
         found = searching.by_picture(visit.workspace, upload.getvalue(), upload.name, count)
     elif words:
         found = searching.by_words_or_tag(visit.workspace, words, count)
+        tag_id = searching.tag_called(visit.workspace, words)
     else:
-        found = []
-        st.caption("Type words or drop a picture to find similar ones.")
+        st.caption(say("search.empty"))
 except AnnotatorError as error:
     st.error(str(error))
-    found = []
 
-# Row by row: on a phone, where columns stand one below the other, the best still come first.
-for start in range(0, len(found), COLUMNS):
-    for column, hit in zip(st.columns(COLUMNS), found[start : start + COLUMNS], strict=False):
-        file, _ = pictures.file_of(visit.workspace, hit.row, "320")
-        names = status.tags_of(visit.workspace, hit.row)
-        column.image(file, caption=f"{hit.score:.2f} · {', '.join(names) or 'no tags yet'}")
+if found:
+    items = status.shown(visit.workspace, [hit.row for hit in found], [hit.score for hit in found])
+    wanted = bulk(visit.workspace, visit.person, items, tag_id)
+    if wanted is not None:
+        st.session_state["search_like"] = wanted
+        st.rerun()

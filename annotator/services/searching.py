@@ -10,7 +10,7 @@ from sqlalchemy import func, select
 
 from annotator.arrays import ShardedArray
 from annotator.backbones import Backbone, resolve_device
-from annotator.errors import BadInputError, MissingError
+from annotator.errors import BadInputError, MissingError, UnknownNameError
 from annotator.importers.pictures import open_oriented
 from annotator.search import Neighbours, build, load
 from annotator.services import suggesting
@@ -63,6 +63,21 @@ def by_words_or_tag(workspace: Workspace, words: str, k: int) -> list[Hit]:
     rows = board.best_images(tag.id, k)
     column = board.tag_ids.index(tag.id) if tag.id in board.tag_ids else 0
     return _hits(workspace, rows, [float(board.scores[row, column]) for row in rows])
+
+
+def by_image(workspace: Workspace, row: int, k: int) -> list[Hit]:
+    """The pictures nearest to one of the workspace's own."""
+    found = near(workspace, row, k)
+    return _hits(workspace, [other for other, _ in found], [score for _, score in found])
+
+
+def tag_called(workspace: Workspace, name: str) -> int | None:
+    """The id of the tag of this name or synonym; None where there is none."""
+    with workspace.reading() as session:
+        try:
+            return find_tag(session, name).id
+        except UnknownNameError:
+            return None
 
 
 def index(workspace: Workspace, backbone: str) -> Neighbours:

@@ -1,6 +1,6 @@
 """Labelling sessions: stretches of a person's work that can be paused, resumed elsewhere, and reported on."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -46,8 +46,12 @@ def begin(
     return {"session": number, "resumed": resumed, **standing(workspace, annotator, number)}
 
 
-def pause(workspace: Workspace, annotator: str, number: int, in_hand: Sequence[int] = ()) -> dict[str, Any]:
-    """Rest a session: its unanswered questions are free for others, and are asked first when it goes on."""
+def pause(workspace: Workspace, annotator: str, number: int, in_hand: Sequence[int] | None = None) -> dict[str, Any]:
+    """Rest a session: its unanswered questions are free for others, and are asked first when it goes on.
+
+    Without `in_hand` these are all that the person holds.
+    """
+    in_hand = tasks.held_by(workspace, annotator) if in_hand is None else in_hand
     with workspace.transaction() as session:
         found = _mine(session, annotator, number)
         found.state, found.in_hand, found.seen_at = SessionState.PAUSED, list(in_hand), datetime.now(UTC)
@@ -55,8 +59,9 @@ def pause(workspace: Workspace, annotator: str, number: int, in_hand: Sequence[i
     return report(workspace, number)
 
 
-def end(workspace: Workspace, annotator: str, number: int, in_hand: Collection[int] = ()) -> dict[str, Any]:
+def end(workspace: Workspace, annotator: str, number: int, in_hand: Sequence[int] | None = None) -> dict[str, Any]:
     """End a session and give its unanswered questions back; its report."""
+    in_hand = tasks.held_by(workspace, annotator) if in_hand is None else in_hand
     with workspace.transaction() as session:
         found = _mine(session, annotator, number)
         if found.state != SessionState.ENDED:

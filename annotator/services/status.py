@@ -1,6 +1,7 @@
 """Counts of everything, for the command line and the pages."""
 
-from datetime import UTC, datetime, timedelta
+from collections.abc import Sequence
+from datetime import UTC, datetime
 from typing import Any
 
 from sqlalchemy import func, select
@@ -9,10 +10,23 @@ from sqlalchemy.orm import Session
 from annotator.arrays import ShardedArray
 from annotator.services import models, suggesting
 from annotator.services.embedding import current_backbone
-from annotator.services.snapshots import live_tags, take
+from annotator.services.image_facts import names_of
+from annotator.services.snapshots import take
 from annotator.terms import LabelState, Origin, RoundStatus
 from annotator.workspace import Workspace
-from db.models import Annotator, Image, ImageFile, JournalEntry, Label, RefusedFile, Review, Round, Tag, Task
+from db.models import (
+    Annotator,
+    Image,
+    ImageFile,
+    JournalEntry,
+    Label,
+    RefusedFile,
+    Review,
+    Round,
+    Submission,
+    Tag,
+    Task,
+)
 
 
 def status(workspace: Workspace) -> dict[str, Any]:
@@ -55,18 +69,6 @@ def status(workspace: Workspace) -> dict[str, Any]:
     }
 
 
-def vocabulary(workspace: Workspace) -> tuple[list[dict[str, Any]], list[list[int]]]:
-    """(tags as the browser needs them, groups of tag ids of which exactly one is present)."""
-    groups = workspace.project.exactly_one
-    with workspace.reading() as session:
-        tags = [
-            {"id": tag.id, "name": tag.name, "definition": tag.definition, "synonyms": tag.synonyms}
-            for tag in live_tags(session)
-        ]
-    ids: dict[Any, Any] = {tag["name"]: tag["id"] for tag in tags}
-    return tags, [[ids[name] for name in group if name in ids] for group in groups]
-
-
 def waiting_by_tag(workspace: Workspace) -> dict[int, int]:
     """Open audit questions per tag."""
     query = (
@@ -78,14 +80,29 @@ def waiting_by_tag(workspace: Workspace) -> dict[int, int]:
         return {tag: count for tag, count in session.execute(query) if tag is not None}
 
 
-def tags_of(workspace: Workspace, row: int) -> list[str]:
-    """Names of the tags people said an image shows."""
-    query = (
-        select(Tag.name).join(Label, Label.tag_id == Tag.id)
-        .where(Label.image_row == row, Label.state == LabelState.POSITIVE).distinct().order_by(Tag.name)
-    )  # fmt: skip
+def waiting_tags(workspace: Workspace, most: int = 8) -> list[dict[str, Any]]:
+    """The tags with most open audit questions: {id, name, count}."""
+    waiting = waiting_by_tag(workspace)
+    most_first = sorted(waiting, key=lambda tag: (-waiting[tag], tag))[:most]
     with workspace.reading() as session:
-        return list(session.scalars(query))
+        names = dict(session.execute(select(Tag.id, Tag.name).where(Tag.id.in_(most_first))).all())
+    return [{"id": tag, "name": names[tag], "count": waiting[tag]} for tag in most_first]
+
+
+def shown(workspace: Workspace, rows: Sequence[int], scores: Sequence[float] = ()) -> list[dict[str, Any]]:
+    """Images as a page of them shows each: {image, name, caption}, the caption with its score and its tags."""
+    query = (
+        select(Label.image_row, Tag.name).join(Tag, Tag.id == Label.tag_id)
+        .where(Label.image_row.in_(rows), Label.state == LabelState.POSITIVE).distinct().order_by(Tag.name)
+    )  # fmt: skip
+    tags: dict[int, list[str]] = {}
+    with workspace.reading() as session:
+        names = names_of(session, rows)
+        for row, name in session.execute(query):
+            tags.setdefault(row, []).append(name)
+    score = {row: f"{value:.2f}" for row, value in zip(rows, scores, strict=False)}
+    parts = {row: [score.get(row, ""), ", ".join(tags.get(row, []))] for row in rows}
+    return [{"image": row, "name": names[row], "caption": " · ".join(filter(None, parts[row]))} for row in rows]
 
 
 def progress_by_tag(workspace: Workspace) -> list[dict[str, Any]]:
@@ -110,12 +127,12 @@ def progress_by_tag(workspace: Workspace) -> list[dict[str, Any]]:
 
 
 def answers_today(workspace: Workspace, person: str) -> int:
-    """Images on which `person` answered since midnight UTC."""
+    """Answers (labels that stand) that `person` gave since midnight UTC."""
     midnight = datetime.now(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
     query = (
-        select(func.count(JournalEntry.image_row.distinct()))
-        .join(Annotator, Annotator.id == JournalEntry.annotator_id)
-        .where(Annotator.name == person, JournalEntry.at >= midnight, JournalEntry.at < midnight + timedelta(days=1))
+        select(func.sum(Submission.labels))
+        .join(Annotator, Annotator.id == Submission.annotator_id)
+        .where(Annotator.name == person, Submission.at >= midnight, Submission.undone.is_(False))
     )
     with workspace.reading() as session:
         return session.scalar(query) or 0

@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session, aliased
 from annotator.services.people import annotator_called
 from annotator.terms import TaskKind
 from annotator.workspace import Workspace
-from db.models import Label, Task
+from db.models import Annotator, Label, Task
 
 MOST_AT_ONCE = 200
 MOST_RENEWED = 500
@@ -76,6 +76,14 @@ def renew(workspace: Workspace, annotator: str, task_ids: Collection[int]) -> se
         kept = set(session.scalars(renewal))
         answered = select(Task.id).where(Task.id.in_(wanted), Task.done_at.is_not(None), Task.annotator_id == person.id)
         return wanted - kept - set(session.scalars(answered))
+
+
+def held_by(workspace: Workspace, annotator: str) -> list[int]:
+    """The unanswered questions somebody holds, in their order."""
+    with workspace.reading() as session:
+        query = select(Task.id).join(Annotator, Annotator.id == Task.annotator_id)
+        mine = (Annotator.name == annotator, Task.done_at.is_(None), Task.leased_until >= datetime.now(UTC))
+        return list(session.scalars(query.where(*mine).order_by(Task.position, Task.id)))
 
 
 def release(workspace: Workspace, annotator: str, task_ids: Collection[int]) -> int:

@@ -6,12 +6,15 @@ from pathlib import Path
 import streamlit as st
 
 from annotator.errors import AnnotatorError
+from annotator.services import vocabulary
+from annotator.ui.words import say
 from annotator.workspace import Workspace, current
 
 ICON = Path(__file__).parent / "icon.png"  # an emoji would be fetched from somebody else's server
 STYLE = """
 <style>
-.stMainBlockContainer { padding-top: 4.4rem; padding-bottom: 2rem; }
+.stMainBlockContainer { padding-top: 4.4rem; padding-bottom: 1rem; }
+.stMainBlockContainer:not([style*="max-width"]) { padding-inline: clamp(0.75rem, 2vw, 2.5rem); }
 .stMainBlockContainer h1 { padding-top: 0; }
 [data-testid="stCaptionContainer"], [data-testid="stCaptionContainer"] p { color: inherit; }
 [data-testid="stCaptionContainer"] { opacity: 0.8; } /* its own grey is too pale on white: 3.9 to 1 */
@@ -27,8 +30,12 @@ class Visit:
     person: str
 
 
-def open_page(title: str, *, wide: bool = True, heading: bool = True) -> Visit:
-    """Begin a page: its title, its width, the workspace and the person; ends the page where there is no workspace."""
+def open_page(name: str, *, wide: bool = True, heading: bool = True) -> Visit:
+    """Begin the page `name`: its title, its width, the workspace and the person.
+
+    Ends the page where there is no workspace.
+    """
+    title = say(f"menu.{name}")
     # Asked here a second time: Streamlit may run a page file on its own, without the script that made the frame.
     st.set_page_config(
         page_title=f"{title} · Annotator",
@@ -45,6 +52,15 @@ def open_page(title: str, *, wide: bool = True, heading: bool = True) -> Visit:
         st.error(str(error))
         st.stop()
     return Visit(workspace, str(st.session_state.get("person") or workspace.settings.name))
+
+
+def require_tags(workspace: Workspace) -> None:
+    """End the page, saying what to do, where the vocabulary is empty."""
+    with workspace.reading() as session:
+        if vocabulary.count(session):
+            return
+    st.info(say("menu.no_tags"))
+    st.stop()
 
 
 def table_height(rows: int, most: int = 14) -> int:

@@ -7,26 +7,30 @@ from streamlit.errors import StreamlitAPIException
 from streamlit.navigation.page import StreamlitPage
 
 import annotator
+from annotator.ui.words import say
 
 FOLDER = Path(annotator.__file__).resolve().parent.parent / "pages"
 MENU = {
-    "home": ("Home", ":material/home:"),
-    "label": ("Label", ":material/sell:"),
-    "verify": ("Verify", ":material/grid_view:"),
-    "search": ("Search", ":material/search:"),
-    "rounds": ("Rounds", ":material/verified:"),
-    "export": ("Export", ":material/download:"),
+    "home": ":material/home:",
+    "work": ":material/bolt:",
+    "label": ":material/sell:",
+    "verify": ":material/grid_view:",
+    "search": ":material/search:",
+    "clusters": ":material/bubble_chart:",
+    "rounds": ":material/verified:",
+    "sessions": ":material/schedule:",
+    "export": ":material/download:",
 }
 
 
 def page(name: str) -> StreamlitPage:
     # Without an icon: Streamlit would make it the tab's icon and fetch that from somebody else's server.
-    return st.Page(FOLDER / f"{name}.py", title=MENU[name][0], default=name == "home", url_path=name)
+    return st.Page(FOLDER / f"{name}.py", title=say(f"menu.{name}"), default=name == "home", url_path=name)
 
 
 def link(name: str, label: str) -> None:
     """A link to another page; nothing where a page runs on its own and there is no menu."""
     try:
-        st.page_link(page(name), label=label, icon=MENU[name][1])
+        st.page_link(page(name), label=label, icon=MENU[name])
     except StreamlitAPIException:
         st.caption(label)

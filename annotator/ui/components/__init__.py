@@ -1,19 +1,23 @@
 """Browser components: their Python side. The scripts beside this file come from /api/ui, cached by the browser."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import streamlit as st
 
-from annotator.ui.words import WORDS
+from annotator.services.pace import Turn
+from annotator.terms import WorkMode
+from annotator.ui.words import component_words
 from annotator.web.signing import page_token
 from annotator.workspace import Workspace
 
 # Streamlit calls this again for each change of data; the component itself is made once for each person.
 LOADER = """
-export default function ({ data, parentElement }) {
+export default function ({ data, parentElement, setTriggerValue }) {
   const work = parentElement.annotator ??= {};
   work.data = data;
+  work.tell = setTriggerValue;
   if (work.scope !== data.scope) {
     const old = parentElement.querySelector(".mount");
     const root = old.cloneNode(false);
@@ -22,7 +26,8 @@ export default function ({ data, parentElement }) {
     work.component = null;
     work.scope = data.scope;
     const made = import(location.origin + data.script);
-    work.made = made.then((module) => (work.component = module.mount(root, work.data)));
+    const tell = (name, value) => work.tell(name, value);
+    work.made = made.then((module) => (work.component = module.mount(root, work.data, tell)));
   } else work.component?.update(data);
   return () => {
     work.scope = null;
@@ -30,28 +35,59 @@ export default function ({ data, parentElement }) {
   };
 }
 """
-STYLE = (Path(__file__).parent / "components.css").read_text(encoding="utf-8")
+STYLE = "".join(
+    (Path(__file__).parent / name).read_text(encoding="utf-8") for name in ("base.css", "label.css", "cells.css")
+)
+PICTURES_A_TURN, PAGES_A_TURN = 10, 2  # a stretch after which the way of working is chosen anew
 
 
-def labeler(workspace: Workspace, person: str, tags: list[dict[str, Any]], exactly_one: list[list[int]]) -> None:
-    """Image first: one picture, its suggested tags, keys."""
-    _mount("labeler", "labeler", {**_common(workspace, person), "tags": tags, "exactlyOne": exactly_one})
+def labeler(workspace: Workspace, person: str, turn: Turn | None = None) -> None:
+    """Image first: one picture, its suggested tags, keys. With `turn`, for a stretch of pictures."""
+    served = None if turn is None else {"answers": PICTURES_A_TURN}
+    _mount("labeler", workspace, person, {"turn": served}, "turn")
 
 
-def grid(workspace: Workspace, person: str, tag: dict[str, Any], size: int, unmarked: str) -> None:
-    """Tag first: a page of pictures of one tag. `unmarked`: "present", "absent", or "proposed" for what the page is."""
-    data = {**_common(workspace, person), "tag": tag, "size": size, "unmarked": unmarked}
-    _mount("grid", "grid", data)
+def verify(
+    workspace: Workspace,
+    person: str,
+    tag_id: int | None,
+    size: int,
+    waiting: Sequence[dict[str, Any]] = (),
+    turn: Turn | None = None,
+) -> None:
+    """Tag first: pages of `size` pictures of one tag. `waiting`: tags whose audits wait, {id, name, count}."""
+    served = None if turn is None else {"pages": PAGES_A_TURN}
+    data = {"tag": tag_id, "size": size, "waiting": list(waiting), "turn": served}
+    _mount("verify", workspace, person, data, "turn")
 
 
-def _common(workspace: Workspace, person: str) -> dict[str, Any]:
-    return {
+def bulk(workspace: Workspace, person: str, items: list[dict[str, Any]], tag_id: int | None = None) -> int | None:
+    """Pictures {image, name, caption} to be selected and tagged at once; the row of the one to find similar ones of."""
+    row: int | None = _mount("bulk", workspace, person, {"items": items, "tag": tag_id}, "like")
+    return row
+
+
+def serve(workspace: Workspace, person: str, turn: Turn) -> None:
+    """The way of working that `turn` chose, until its stretch is over."""
+    if turn.mode == WorkMode.VERIFY:
+        verify(workspace, person, turn.tag_id, turn.page_size, turn=turn)
+    else:
+        labeler(workspace, person, turn)
+
+
+def _mount(name: str, workspace: Workspace, person: str, data: dict[str, Any], trigger: str) -> Any:
+    """One component. `trigger` runs the script anew: the value it came with, or None. So does a sign-out ("token")."""
+    component = st.components.v2.component(f"annotator_{name}", html='<div class="mount"></div>', css=STYLE, js=LOADER)
+    common = {
         "token": page_token(workspace, person),
         "scope": f"{workspace.secret[:8]}:{person}",
-        "words": WORDS,
+        "words": component_words(),
+        "script": f"/api/ui/{name}.js",
     }
+    callbacks: dict[str, Any] = {f"on_{event}_change": _again for event in (trigger, "token")}
+    result = component(key=name, data={**common, **data}, **callbacks)
+    return getattr(result, trigger, None)
 
 
-def _mount(name: str, key: str, data: dict[str, Any]) -> None:
-    component = st.components.v2.component(f"annotator_{name}", html='<div class="mount"></div>', css=STYLE, js=LOADER)
-    component(key=key, data={**data, "script": f"/api/ui/{name}.js"})
+def _again() -> None:
+    """Nothing but the new run of the script that follows."""

@@ -1,36 +1,23 @@
-// One tag as a button, and how well a tag fits typed text.
+// One tag as a button.
 
-// {tag, name, definition, score (null: not shown), origin, place}
-export function makeChip({ tag, name, definition, score, origin, place }) {
-  const chip = document.createElement("button");
+import { element } from "/api/ui/work.js";
+
+// {tag, name, score (null: not shown), origin, place, group (one of an "exactly one" group)}
+export function makeChip({ tag, name, score, origin, place, group }) {
+  const chip = element("button", group ? "chip one-of" : "chip");
   const shown = score === null ? "" : Math.round(score * 100);
   chip.type = "button";
-  chip.className = "chip";
   chip.dataset.tag = tag;
-  chip.title = [definition, score === null ? "" : `${origin}, ${shown} %`].filter(Boolean).join("\n");
-  const bar = part("span", "bar", "");
+  chip.title = score === null ? "" : `${origin}, ${shown} %`;
+  if (place < 9) chip.setAttribute("aria-keyshortcuts", String(place + 1));
+  const bar = element("span", "bar");
   bar.style.inlineSize = score === null ? "0" : `${shown}%`;
   chip.append(
-    part("kbd", "", place < 9 ? place + 1 : ""),
-    part("span", "name", name),
-    part("span", "source", score === null ? "" : `${origin} ${shown}`),
-    part("span", "mark", ""),
+    element("kbd", "", place < 9 ? String(place + 1) : ""),
+    element("span", "name", name),
+    element("span", "source", score === null ? "" : `${origin} ${shown}`),
+    element("span", "mark"),
     bar,
   );
   return chip;
-}
-
-function part(kind, className, text) {
-  const element = document.createElement(kind);
-  element.className = className;
-  element.textContent = text;
-  return element;
-}
-
-// 0: a name begins with the text, 1: a word of one does, 2: one contains it, 3: none.
-export function rank(tag, wanted) {
-  const names = [tag.name, ...tag.synonyms].map((name) => name.toLowerCase());
-  if (names.some((name) => name.startsWith(wanted))) return 0;
-  if (names.some((name) => name.split(" ").some((word) => word.startsWith(wanted)))) return 1;
-  return names.some((name) => name.includes(wanted)) ? 2 : 3;
 }

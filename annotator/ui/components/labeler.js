@@ -1,109 +1,150 @@
 // Label: one picture, its suggested tags as chips, keys for everything. A key press never waits for the server:
 // the next questions and their pictures are here before they are needed, answers go through the outbox.
 
-import { makeChip, rank } from "/api/ui/chips.js";
-import { claim, nothingLeft, picture, savedText, senderFor, signIn } from "/api/ui/outbox.js";
+import { makeChip } from "/api/ui/chips.js";
+import { isReserved, listen } from "/api/ui/keys.js";
+import { claim, tagDetails, tags } from "/api/ui/server.js";
+import { Stage } from "/api/ui/stage.js";
+import { TagBox } from "/api/ui/tag_box.js";
+import { Trail } from "/api/ui/trail.js";
+import { Why } from "/api/ui/why.js";
+import { Work, fill, footer, nothingLeft } from "/api/ui/work.js";
 
-const AHEAD = 12; // questions kept in hand
-const REFILL = 6;
-const MOST_ASKED = 200;
+const FEWEST_AHEAD = 12; // questions kept in hand
+const MOST_AHEAD = 160;
+const SECONDS_AHEAD = 8; // of work at the present pace: a restarted server stops nobody
+const PACE_SECONDS = 10;
 const RETRY_MS = 1000;
 const PRESENT = 1, ABSENT = 0, UNKNOWN = -1;
 const NEXT = { [PRESENT]: ABSENT, [ABSENT]: PRESENT, [UNKNOWN]: PRESENT };
 const MARK = { [PRESENT]: "✓", [ABSENT]: "", [UNKNOWN]: "?" };
+const PRESSED = { [PRESENT]: "true", [ABSENT]: "false", [UNKNOWN]: "mixed" };
+const QUIET = ["calibration", "audit"]; // what measures the model must not be led by it
 
-export function mount(root, data) {
-  return new Labeler(root, data);
-}
+export const mount = (root, data, tell) => new Labeler(root, data, tell);
 
 class Labeler {
-  constructor(root, data) {
-    this.root = root;
-    this.data = data;
-    this.words = data.words;
-    this.tags = new Map(data.tags.map((tag) => [tag.id, tag]));
-    this.queue = [];
-    this.pictures = new Map();
-    this.done = []; // {seq, question, states}: for undo
-    this.count = 0;
-    this.began = performance.now();
+  constructor(root, data, tell) {
+    Object.assign(this, { root, data, tell, words: data.words, trail: new Trail(), names: new Map(), groups: [] });
     root.innerHTML = this.frame();
-    this.part = (name) => root.querySelector(`[data-part="${name}"]`);
-    this.onKey = (event) => this.key(event);
-    root.addEventListener("keydown", this.onKey);
+    const part = (this.part = (name) => root.querySelector(`[data-part="${name}"]`));
+    this.stage = new Stage(part("stage"));
+    this.why = new Why(part("why"), this.words);
+    this.add = new TagBox(part("add"), {
+      label: this.words.add,
+      onChoose: ({ id, name }) => this.choose(id, name),
+      onLeave: () => this.focus(true),
+    });
+    this.work = new Work(data, {
+      part, tell, mode: "label", inHand: () => this.inHand(), goOn: (again) => (again ? this.start() : this.refill()),
+    });
+    this.letGo = listen(root, (event) => this.key(event));
     root.addEventListener("click", (event) => this.click(event));
-    this.outside = (event) => this.fromOutside(event);
-    document.addEventListener("keydown", this.outside, true);
-    const listeners = { onChange: () => this.saved(), onProblem: (message) => this.problem(message) };
-    const { sender, leave } = senderFor(data.scope, listeners);
-    this.sender = sender;
-    this.leave = leave;
-    this.typeAhead();
-    this.start(data.token);
+    root.addEventListener("focusin", (event) => this.describe(event.target));
+    root.addEventListener("pointerover", (event) => this.describe(event.target));
+    this.presses = [];
+    this.measure = () => root.style.setProperty("--top", `${root.getBoundingClientRect().top + scrollY}px`);
+    addEventListener("resize", this.measure);
+    this.measure();
+    this.start();
   }
 
-  // Streamlit calls again with new data on every rerun: only the token is of interest, the work in hand stays.
   update(data) {
-    if (data.token !== this.data.token && this.sender.state === "signed out") this.start(data.token);
     this.data = data;
+    this.work.renew(data);
   }
 
   unmount() {
     clearTimeout(this.retry);
-    document.removeEventListener("keydown", this.outside, true);
-    this.leave();
+    removeEventListener("resize", this.measure);
+    this.letGo();
+    this.work.stop();
   }
 
-  async start(token) {
-    if (!(await signIn(token))) return this.problem(this.words.reload);
-    this.sender.flush();
+  async start() {
+    this.trail = new Trail();
+    this.turnLeft = this.data.turn?.answers ?? Infinity;
+    const begun = await this.work.start();
+    if (!begun) return;
+    await this.learnNames();
+    this.add.prepare();
+    this.trail.remember(begun.recent.map((one) => ({ ...one, states: states(one.answered) })));
     await this.refill();
     this.show();
-    this.focus();
+    this.focus(true);
+  }
+
+  async learnNames() {
+    try {
+      const vocabulary = await tags();
+      this.names = new Map(vocabulary.tags.map(([id, name]) => [id, name]));
+      this.groups = vocabulary.exactly_one;
+    } catch (error) {
+      this.work.problem(error.message);
+    }
   }
 
   frame() {
     const w = this.words;
+    const button = (name, key, keys, kind = "") => `<button type="button" class="${kind}" data-do="${name}"
+      aria-keyshortcuts="${keys}"><span>${w[name]}</span><kbd>${key}</kbd></button>`;
     return `
 <div class="label" role="group" aria-label="${w.label}">
-  <div class="stage"><img data-part="picture" alt="" hidden><div class="empty" data-part="empty" role="status" hidden></div></div>
+  <div class="stage" data-part="stage"><img data-part="picture" alt="" hidden>
+    <div class="empty" data-part="empty" role="status" hidden></div>
+    <div class="rest" data-part="rest" role="dialog" aria-label="${w.session}" hidden></div></div>
   <div class="panel">
-    <p class="why" data-part="why" title="${w.why}"></p>
+    <p class="reason" data-part="reason" title="${w.reason}"></p>
     <div class="chips" data-part="chips" role="group" aria-label="${w.tags}"></div>
-    <div class="add"><input data-part="add" type="text" placeholder="${w.add}" aria-label="${w.add}" autocomplete="off"
-      role="combobox" aria-expanded="false" aria-controls="matches"><ul id="matches" data-part="matches" role="listbox" hidden></ul></div>
+    <div data-part="add"></div>
     <div class="actions">
-      <button type="button" class="primary" data-do="accept" aria-keyshortcuts="Enter">${w.accept}<kbd>Enter</kbd></button>
-      <button type="button" data-do="nothing" aria-keyshortcuts="x">${w.nothing}<kbd>x</kbd></button>
-      <button type="button" data-do="undo" aria-keyshortcuts="u Backspace">${w.undo}<kbd>u</kbd></button>
-      <button type="button" data-do="help" aria-keyshortcuts="h">${w.keys}<kbd>h</kbd></button>
+      ${button("accept", "Enter", "Enter", "primary")}
+      ${button("nothing", "n", "n")}${button("undo", "u", "u Backspace")}
+      ${button("skip", "→", "ArrowRight")}${button("explain", "e", "e")}${button("help", "h", "h")}
     </div>
-    <p class="status" data-part="status" role="status" aria-live="polite"></p>
-    <p class="problem" data-part="problem" role="alert" hidden></p>
-    <dl class="help" data-part="help" hidden>${w.help.map(([key, what]) => `<dt><kbd>${key}</kbd></dt><dd>${what}</dd>`).join("")}</dl>
+    ${footer(w)}
+    <div class="card" data-part="why" role="region" aria-label="${w.explain}" hidden></div>
+    <dl class="card help" data-part="help" hidden>${w.labelKeys.map(([key, what]) => `<dt><kbd>${key}</kbd></dt><dd>${what}</dd>`).join("")}</dl>
   </div>
 </div>`;
   }
 
-  get question() {
-    return this.queue[0];
+  // Questions and pictures
+
+  inHand() {
+    return this.trail.open.map((one) => one.task);
   }
 
-  // Answers under way are still this person's questions for the server: as many more are asked for.
+  // Enough for some seconds at the present pace, so that fast work does not run dry while the server is away.
+  ahead() {
+    const since = performance.now() - PACE_SECONDS * 1000;
+    this.presses = this.presses.filter((at) => at > since);
+    const wanted = Math.ceil((this.presses.length / PACE_SECONDS) * SECONDS_AHEAD);
+    return Math.max(FEWEST_AHEAD, Math.min(MOST_AHEAD, wanted));
+  }
+
   async refill() {
-    if (this.filling) return;
+    if (this.filling || this.work.resting) return;
     this.filling = true;
     clearTimeout(this.retry);
+    const wasEmpty = !this.trail.question;
     try {
-      const found = await claim(null, Math.min(MOST_ASKED, AHEAD + this.sender.tasksWaiting));
-      const known = new Set([...this.queue, ...this.done].map((entry) => (entry.question ?? entry).task));
-      for (const question of found) if (!known.has(question.task)) this.queue.push(question);
-      for (const question of this.queue.slice(0, AHEAD)) this.picture(question.image);
-      this.exhausted = this.queue.length === 0 && this.sender.waiting === 0;
-      this.problem("");
-      if (this.queue.length === 0 && !this.exhausted) this.refillSoon();
+      const open = this.inHand();
+      const found = await claim(null, Math.max(0, this.ahead() - open.length), [...open, ...this.work.sender.tasksWaiting]);
+      const shown = this.trail.question;
+      const lost = this.trail.drop(found.lost);
+      if (lost) this.work.note(fill(this.words.lost, lost));
+      this.trail.add(found.questions);
+      this.exhausted = !this.trail.open.length && !this.work.sender.waiting;
+      if (this.offline) this.work.problem("");
+      this.offline = false;
+      if (wasEmpty && this.trail.open.length) this.trail.goToOpen(this.trail.at);
+      this.prefetch();
+      if (wasEmpty || this.trail.question !== shown) this.show();
+      if (!this.trail.open.length && !this.exhausted) this.refillSoon();
     } catch (error) {
-      this.problem(`${this.words.noQuestions} ${error.message}`);
+      this.offline = true;
+      this.work.problem(`${this.words.noQuestions} ${error.message}`);
       this.refillSoon();
     } finally {
       this.filling = false;
@@ -112,80 +153,76 @@ class Labeler {
 
   refillSoon() {
     clearTimeout(this.retry);
-    this.retry = setTimeout(() => this.refillAndShow(), RETRY_MS);
+    this.retry = setTimeout(() => this.root.isConnected && this.refill(), RETRY_MS);
   }
 
-  // The decoded element itself is kept and put on the stage: nothing is fetched or decoded at the key press.
-  picture(row) {
-    if (!this.pictures.has(row)) {
-      const image = picture(1280, row);
-      image.decode?.().catch(() => {});
-      this.pictures.set(row, image);
-    }
-    return this.pictures.get(row);
+  prefetch() {
+    const { at, questions } = this.trail;
+    const next = this.trail.open.slice(0, MOST_AHEAD);
+    this.stage.prefetch([...next, ...questions.slice(Math.max(0, at - 2), at)].map((one) => one.image));
   }
+
+  // What is on the screen
 
   show() {
-    const question = this.question;
+    const question = this.trail.question;
     const empty = this.part("empty");
     empty.hidden = Boolean(question);
     this.part("chips").parentElement.classList.toggle("idle", !question);
-    if (!question) {
-      if (this.exhausted) empty.replaceChildren(nothingLeft(this.words, () => this.refillAndShow()));
+    this.stage.show(question?.image ?? null, question?.name);
+    this.part("reason").textContent = question?.reason ?? "";
+    if (question) {
+      question.states ??= this.initial(question);
+      this.drawChips();
+      if (this.why.isOpen) this.why.show(question.image);
+    } else {
+      if (this.exhausted) empty.replaceChildren(nothingLeft(this.words, () => this.refill()));
       else empty.textContent = this.words.fetching;
-      this.part("picture").replaceWith(this.blank());
       this.part("chips").replaceChildren();
-      this.part("why").textContent = "";
-      return this.saved();
+      this.why.close();
     }
-    question.states ??= this.initial(question);
-    const image = this.picture(question.image);
-    image.dataset.part = "picture";
-    image.alt = question.name;
-    image.className = this.zoomed ? "zoomed" : "";
-    this.part("picture").replaceWith(image);
-    this.part("why").textContent = question.reason;
-    this.drawChips();
     this.began = performance.now();
-    this.saved();
-  }
-
-  blank() {
-    const image = new Image();
-    image.dataset.part = "picture";
-    image.alt = "";
-    image.hidden = true;
-    return image;
+    this.work.show();
   }
 
   // Suggestions the model is sure of are marked beforehand, but not where the answer measures the model.
   initial(question) {
-    const states = new Map();
-    const measured = question.kind === "calibration" || question.kind === "audit";
+    const found = new Map();
+    const led = !QUIET.includes(question.kind);
     for (const { tag, score } of question.suggestions) {
-      const answered = question.answered[tag];
-      states.set(tag, answered ?? (!measured && score !== null && score >= 0.5 ? PRESENT : ABSENT));
+      const likely = led && score !== null && score >= 0.5 && !this.rivals(tag).some((other) => found.get(other) === PRESENT);
+      found.set(tag, question.answered[tag] ?? (likely ? PRESENT : ABSENT));
     }
-    return states;
+    return found;
+  }
+
+  // The other tags of the group of which exactly one is present.
+  rivals(tag) {
+    return (this.groups.find((group) => group.includes(tag)) ?? []).filter((other) => other !== tag);
   }
 
   drawChips() {
-    const { suggestions, states, kind } = this.question;
+    const { suggestions, states, kind } = this.trail.question;
     const shown = new Set(suggestions.map(({ tag }) => tag));
     const added = [...states.keys()].filter((tag) => !shown.has(tag)).map((tag) => ({ tag, score: null, origin: null }));
-    this.order = [...suggestions, ...added].map(({ tag }) => tag);
-    const quiet = kind === "calibration" || kind === "audit";
-    const chips = [...suggestions, ...added].map(({ tag, score, origin }, place) => {
-      const known = this.tags.get(tag) ?? { name: `#${tag}`, definition: "" };
-      return makeChip({ tag, ...known, score: quiet ? null : score, origin, place });
-    });
+    const all = [...suggestions, ...added];
+    this.order = all.map(({ tag }) => tag);
+    const quiet = QUIET.includes(kind);
+    const chips = all.map(({ tag, score, origin }, place) =>
+      makeChip({
+        tag, name: this.names.get(tag) ?? `#${tag}`, score: quiet ? null : score, origin, place,
+        group: this.rivals(tag).length > 0,
+      }),
+    );
+    const focused = this.focusedChip()?.dataset.tag;
     this.part("chips").replaceChildren(...chips);
-    for (const chip of chips) this.drawChip(chip);
+    chips.forEach((chip) => this.drawChip(chip));
+    if (focused) this.chip(focused)?.focus();
   }
 
   drawChip(chip) {
-    const state = this.question.states.get(Number(chip.dataset.tag));
-    chip.setAttribute("aria-pressed", state === PRESENT ? "true" : state === UNKNOWN ? "mixed" : "false");
+    const state = this.trail.question.states.get(Number(chip.dataset.tag));
+    chip.setAttribute("aria-pressed", PRESSED[state]);
     chip.querySelector(".mark").textContent = MARK[state];
   }
 
@@ -193,100 +230,121 @@ class Labeler {
     return this.part("chips").querySelector(`[data-tag="${tag}"]`);
   }
 
-  set(tag, state) {
-    if (!this.question) return;
-    this.question.states.set(tag, state);
-    if (state === PRESENT) this.onlyOne(tag);
-    if (!this.chip(tag)) this.drawChips();
-    this.drawChip(this.chip(tag));
+  focusedChip() {
+    return this.root.getRootNode().activeElement?.closest?.(".chip");
   }
 
-  // In a group of which exactly one is present, choosing one takes back the other.
-  onlyOne(tag) {
-    for (const group of this.data.exactlyOne.filter((group) => group.includes(tag))) {
-      for (const other of group) {
-        if (other !== tag && this.question.states.get(other) === PRESENT) this.set(other, ABSENT);
-      }
-    }
+  // A chip's definition is fetched when somebody looks at it: a large vocabulary does not come with all of them.
+  async describe(target) {
+    const chip = target.closest?.(".chip");
+    if (!chip || chip.dataset.described) return;
+    chip.dataset.described = "yes";
+    const { definition } = await tagDetails(Number(chip.dataset.tag)).catch(() => ({}));
+    if (definition) chip.title = [definition, chip.title].filter(Boolean).join("\n");
+  }
+
+  // Answers
+
+  set(...entries) {
+    if (!this.trail.question) return;
+    const all = entries.flatMap(([tag, state]) => {
+      const others = state === PRESENT ? this.rivals(tag).filter((one) => this.trail.question.states.get(one) === PRESENT) : [];
+      return [...others.map((one) => [one, ABSENT]), [tag, state]];
+    });
+    const drawn = all.every(([tag]) => this.chip(tag));
+    this.trail.setAll(all);
+    if (drawn) all.forEach(([tag]) => this.drawChip(this.chip(tag)));
+    else this.drawChips();
   }
 
   toggle(tag) {
-    if (this.question) this.set(tag, NEXT[this.question.states.get(tag) ?? ABSENT]);
+    if (this.trail.question) this.set([tag, NEXT[this.trail.question.states.get(tag) ?? ABSENT]]);
   }
 
-  accept() {
-    const question = this.question;
+  choose(id, name) {
+    this.names.set(id, name);
+    this.set([id, PRESENT]);
+  }
+
+  // A group of which exactly one is present, with none marked and none left open; null where all is well.
+  unfinishedGroup() {
+    const { states } = this.trail.question;
+    return this.groups.find((group) => {
+      const said = group.map((tag) => states.get(tag)).filter((state) => state !== undefined);
+      return said.length && !said.includes(PRESENT) && !said.includes(UNKNOWN);
+    });
+  }
+
+  accept({ evenNone = false } = {}) {
+    const question = this.trail.question;
+    if (!question || this.work.resting) return;
     // What was not seen must not be answered: the picture has to be on the screen.
-    if (!question) return;
-    if (!this.picture(question.image).naturalWidth) return this.problem(this.words.notShown);
-    this.problem("");
+    if (!this.stage.isPainted(question.image)) return this.work.problem(this.words.notShown);
+    const group = evenNone ? null : this.unfinishedGroup();
+    if (group) {
+      const names = group.map((tag) => this.names.get(tag)).join(", ");
+      this.work.problem(this.words.exactlyOne.replace("{tags}", names));
+      return this.chip(group.find((tag) => this.chip(tag)))?.focus();
+    }
+    this.work.problem("");
     const labels = [...question.states].map(([tag, state]) => [question.image, tag, state]);
-    const seconds = Math.round(performance.now() - this.began) / 1000;
-    const seq = this.sender.push({ labels, tasks: [question.task], seconds });
-    this.done.push({ seq, question });
-    this.count += 1;
-    this.queue.shift();
-    this.pictures.delete(this.done.at(-40)?.question.image);
+    const again = question.seq !== null;
+    const seq = this.work.push(labels, { tasks: [question.task], began: this.began });
+    this.work.here += again ? 0 : 1;
+    this.presses.push(performance.now());
+    this.trail.answered(seq);
     this.show();
-    if (this.queue.length <= REFILL) this.refillAndShow();
+    if (this.trail.open.length <= this.ahead() / 2) this.refill();
     this.focus();
-  }
-
-  async refillAndShow() {
-    if (!this.root.isConnected) return;
-    const wasEmpty = !this.question;
-    await this.refill();
-    if (wasEmpty) this.show();
+    this.turnLeft -= 1;
+    if (this.turnLeft <= 0) this.tell("turn", Date.now());
   }
 
   nothing() {
-    if (!this.question) return;
-    for (const tag of this.question.states.keys()) this.question.states.set(tag, ABSENT);
-    this.drawChips();
+    if (!this.trail.question) return;
+    this.reject();
+    this.accept({ evenNone: true });
+  }
+
+  // The chip in focus, and on to the next one; without one all that is marked.
+  reject() {
+    const chip = this.focusedChip();
+    if (chip && this.trail.question) {
+      this.set([Number(chip.dataset.tag), ABSENT]);
+      return this.move(1);
+    }
+    this.set(...[...this.trail.question.states.keys()].map((tag) => [tag, ABSENT]));
+  }
+
+  // The chip in focus; without one the whole picture.
+  cannotTell() {
+    const chip = this.focusedChip();
+    if (chip) this.set([Number(chip.dataset.tag), UNKNOWN]);
+    else this.set(...[...this.trail.question.states.keys()].map((tag) => [tag, UNKNOWN]));
   }
 
   undo() {
-    const last = this.done.pop();
-    if (!last) return;
-    this.sender.push({ undo: last.seq, labels: [], tasks: [] });
-    this.count -= 1;
-    this.queue.unshift(last.question);
+    const last = this.trail.undo();
+    if (last === undefined) return this.work.note(this.words.nothingToUndo);
+    if (last) {
+      this.work.undo({ seq: last.seq, client: last.client, labels: last.question.states.size });
+      this.work.here = Math.max(0, this.work.here - (last.before.seq === null ? 1 : 0));
+    }
     this.show();
     this.focus();
   }
 
-  zoom() {
-    this.zoomed = !this.zoomed;
-    this.part("picture").className = this.zoomed ? "zoomed" : "";
+  go(where) {
+    this.trail[where]();
+    this.show();
+    this.prefetch();
+    if (this.trail.open.length <= FEWEST_AHEAD / 2) this.refill();
   }
 
-  cannotTell() {
-    const chip = this.root.getRootNode().activeElement?.closest?.(".chip") ?? this.part("chips").querySelector(".chip");
-    if (chip) this.set(Number(chip.dataset.tag), UNKNOWN);
-  }
+  // Keys and clicks
 
   key(event) {
-    event.stopPropagation(); // Streamlit's own hot keys look at letters typed here otherwise
-    if (event.target.matches?.("input, [role=option]")) return;
-    if (event.ctrlKey || event.metaKey || event.altKey) return;
-    if (event.repeat ? event.key === "Enter" : this.act(event)) event.preventDefault(); // a key held down answers once
-  }
-
-  // Keys work without a click into the component first, but not while something else is being typed or chosen.
-  fromOutside(event) {
-    const inside = event.composedPath().includes(this.root);
-    const target = event.composedPath()[0];
-    const typing = target.matches?.("input, textarea, select, [contenteditable], [role=combobox], [role=radio], [role=slider]");
-    const pressing = target.matches?.("button, a") && ["Enter", " "].includes(event.key);
-    if (inside || typing || pressing || !this.root.isConnected) return;
-    if (event.repeat || event.ctrlKey || event.metaKey || event.altKey) return;
-    if (this.act(event)) {
-      event.preventDefault();
-      event.stopPropagation();
-    }
-  }
-
-  act(event) {
+    if (this.work.resting) return false;
     const number = Number(event.key);
     if (number >= 1 && number <= 9) {
       const tag = this.order?.[number - 1];
@@ -295,117 +353,67 @@ class Labeler {
     }
     if (event.key === "Enter" && event.target.closest?.("a")) return false; // the browser follows it
     const button = event.target.closest?.("button:not(.chip)");
+    const zoomed = this.stage.zoomed;
     const actions = {
       Enter: () => (button ? button.click() : this.accept()),
       Backspace: () => this.undo(),
       u: () => this.undo(),
-      x: () => this.nothing(),
-      z: () => this.zoom(),
-      "?": () => this.cannotTell(),
-      "/": () => this.part("add").focus(),
+      x: () => this.trail.question && this.reject(),
+      n: () => this.nothing(),
+      z: () => this.stage.toggle(),
+      e: () => this.explain(),
+      "?": () => this.trail.question && this.cannotTell(),
+      "/": () => this.add.focus(),
       h: () => this.help(),
-      ArrowDown: () => this.move(1),
-      ArrowRight: () => this.move(1),
-      ArrowUp: () => this.move(-1),
-      ArrowLeft: () => this.move(-1),
+      Escape: () => this.escape(),
+      ArrowDown: () => (zoomed ? this.stage.step(0, 1) : this.move(1)),
+      ArrowUp: () => (zoomed ? this.stage.step(0, -1) : this.move(-1)),
+      ArrowRight: () => (zoomed ? this.stage.step(1, 0) : this.go("forward")),
+      ArrowLeft: () => (zoomed ? this.stage.step(-1, 0) : this.go("back")),
     };
     const action = actions[event.key];
     action?.();
-    return Boolean(action) || "rc".includes(event.key);
+    return Boolean(action) || isReserved(event);
   }
 
   move(step) {
     const chips = [...this.part("chips").children];
-    const place = chips.indexOf(this.root.getRootNode().activeElement);
-    chips[(place + step + chips.length) % chips.length]?.focus();
+    const place = chips.indexOf(this.focusedChip());
+    chips[place < 0 ? (step > 0 ? 0 : chips.length - 1) : (place + step + chips.length) % chips.length]?.focus();
   }
 
-  focus() {
+  focus(always = false) {
     const active = this.root.getRootNode().activeElement;
-    if (!active || !this.root.contains(active) || active.matches("button.primary")) {
+    if (always || !active || !this.root.contains(active) || active.matches("button")) {
       this.root.querySelector('[data-do="accept"]').focus({ preventScroll: true });
     }
   }
 
+  explain() {
+    this.part("help").hidden = true;
+    if (this.trail.question) this.why.toggle(this.trail.question.image);
+  }
+
   help() {
+    this.why.close();
     this.part("help").hidden = !this.part("help").hidden;
+  }
+
+  escape() {
+    this.part("help").hidden = true;
+    this.why.close();
+    this.stage.rest();
+    this.focus(true);
   }
 
   click(event) {
     const chip = event.target.closest(".chip");
-    if (chip) return event.shiftKey ? this.set(Number(chip.dataset.tag), UNKNOWN) : this.toggle(Number(chip.dataset.tag));
-    const option = event.target.closest("[role=option]");
-    if (option) return this.choose(Number(option.dataset.tag));
-    if (event.target.closest("[data-part=picture]")) return this.zoom();
+    if (chip) return event.shiftKey ? this.set([Number(chip.dataset.tag), UNKNOWN]) : this.toggle(Number(chip.dataset.tag));
     const action = event.target.closest("[data-do]")?.dataset.do;
-    if (action) this[action]();
-  }
-
-  // Type-ahead: names and synonyms that begin with the text first, then those that contain it.
-  typeAhead() {
-    const input = this.part("add");
-    input.addEventListener("input", () => this.match(input.value));
-    input.addEventListener("keydown", (event) => {
-      if (event.key === "Escape") this.leaveAdd();
-      if (event.key === "Enter") {
-        event.preventDefault(); // the focus moves to a button here, which must not be pressed by the same key
-        if (this.matched?.length) this.choose(this.matched[this.chosen ?? 0].id);
-      }
-      if (event.key === "ArrowDown" || event.key === "ArrowUp") {
-        this.chosen = Math.max(0, Math.min((this.matched?.length ?? 1) - 1, (this.chosen ?? 0) + (event.key === "ArrowDown" ? 1 : -1)));
-        this.drawMatches();
-        event.preventDefault();
-      }
-    });
-  }
-
-  match(text) {
-    const wanted = text.trim().toLowerCase();
-    const places = wanted ? this.data.tags.map((tag) => [rank(tag, wanted), tag]) : [];
-    this.matched = places.filter(([place]) => place < 3).sort((a, b) => a[0] - b[0]).slice(0, 8).map(([, tag]) => tag);
-    this.chosen = 0;
-    this.drawMatches();
-  }
-
-  drawMatches() {
-    const list = this.part("matches");
-    list.hidden = !this.matched?.length;
-    this.part("add").setAttribute("aria-expanded", String(!list.hidden));
-    this.part("add").setAttribute("aria-activedescendant", list.hidden ? "" : `match-${this.chosen}`);
-    list.replaceChildren(
-      ...(this.matched ?? []).map((tag, place) => {
-        const item = document.createElement("li");
-        item.id = `match-${place}`;
-        item.setAttribute("role", "option");
-        item.setAttribute("aria-selected", String(place === this.chosen));
-        item.dataset.tag = tag.id;
-        item.textContent = tag.name;
-        return item;
-      }),
-    );
-  }
-
-  choose(tag) {
-    this.set(tag, PRESENT);
-    this.leaveAdd();
-  }
-
-  leaveAdd() {
-    this.part("add").value = "";
-    this.matched = [];
-    this.drawMatches();
-    this.root.querySelector('[data-do="accept"]').focus({ preventScroll: true });
-  }
-
-  saved() {
-    const status = this.part("status");
-    status.textContent = `${savedText(this.sender, this.words)} · ${this.words.answered.replace("{n}", this.count)}`;
-    status.dataset.state = this.sender.waiting ? this.sender.state : "saved";
-  }
-
-  problem(message) {
-    const line = this.part("problem");
-    line.textContent = message;
-    line.hidden = !message;
+    if (action === "pause" || action === "end") this.work.leaveSession(action);
+    else if (action === "skip") this.go("forward");
+    else if (action) this[action]();
   }
 }
+
+const states = (answered) => new Map(Object.entries(answered).map(([tag, state]) => [Number(tag), state]));

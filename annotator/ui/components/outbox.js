@@ -15,38 +15,40 @@ const uuid = () =>
   globalThis.crypto?.randomUUID?.() ??
   Array.from({ length: 16 }, () => Math.floor(Math.random() * 256).toString(16).padStart(2, "0")).join("");
 
+// One entry of the browser's store an item: storing the next one costs the same however many wait.
 class Outbox {
   constructor(client, scope) {
     this.client = client;
-    this.key = `${PREFIX}${scope}:${client}`;
-    this.items = JSON.parse(localStorage.getItem(this.key) ?? "[]");
-    this.seq = this.items.reduce((highest, item) => Math.max(highest, item.seq), 0);
+    this.start = `${PREFIX}${scope}:${client}:`;
+    this.items = Object.keys(localStorage)
+      .filter((key) => key.startsWith(this.start))
+      .map((key) => JSON.parse(localStorage.getItem(key)))
+      .sort((a, b) => a.seq - b.seq);
+    this.seq = this.items.at(-1)?.seq ?? 0;
   }
   add(item) {
-    this.items.push({ ...item, seq: ++this.seq });
-    this.keep();
-    return this.seq;
-  }
-  acknowledge(acked) {
-    this.items = this.items.filter((item) => item.seq > acked);
-    this.keep();
-  }
-  keep() {
+    const numbered = { ...item, seq: ++this.seq };
+    this.items.push(numbered);
     try {
-      if (this.items.length) localStorage.setItem(this.key, JSON.stringify(this.items));
-      else localStorage.removeItem(this.key);
+      localStorage.setItem(this.start + numbered.seq, JSON.stringify(numbered));
     } catch {
       // The browser's store is full or switched off: the items are still here and are sent from here.
     }
+    return numbered.seq;
+  }
+  acknowledge(acked) {
+    for (const item of this.items.filter((item) => item.seq <= acked)) localStorage.removeItem(this.start + item.seq);
+    this.items = this.items.filter((item) => item.seq > acked);
   }
 }
 
 export class Sender {
   // `scope` names the workspace and the person, so that two workspaces on one address never mix.
-  constructor(scope, { onChange, onProblem }) {
+  constructor(scope, { onChange, onProblem, onNote }) {
     this.scope = scope;
     this.onChange = onChange;
     this.onProblem = onProblem;
+    this.onNote = onNote;
     this.own = new Outbox(uuid(), scope);
     this.adopted = [];
     this.state = "saved"; // saved, sending, waiting (no server), signed out
@@ -66,8 +68,9 @@ export class Sender {
     return [this.own, ...this.adopted].reduce((count, box) => count + box.items.length, 0);
   }
 
+  // Questions answered here of which the server may not know yet.
   get tasksWaiting() {
-    return this.own.items.reduce((count, item) => count + (item.tasks?.length ?? 0), 0);
+    return this.own.items.flatMap((item) => item.tasks ?? []);
   }
 
   push(item) {
@@ -86,10 +89,10 @@ export class Sender {
   async adopt() {
     const start = `${PREFIX}${this.scope}:`;
     const held = new Set([this.own, ...this.adopted].map((box) => box.client));
+    const keys = Object.keys(localStorage).filter((key) => key.startsWith(start));
+    const clients = new Set(keys.map((key) => key.slice(start.length).split(":")[0]));
     let living = false;
-    for (const key of Object.keys(localStorage).filter((key) => key.startsWith(start))) {
-      const client = key.slice(start.length);
-      if (held.has(client)) continue;
+    for (const client of [...clients].filter((client) => !held.has(client))) {
       if (navigator.locks) {
         await navigator.locks.request(`${PREFIX}${client}`, { ifAvailable: true }, (lock) => {
           if (!lock) {
@@ -119,9 +122,10 @@ export class Sender {
       const response = await fetch("/api/answers", this.request(box, AbortSignal.timeout(TIMEOUT)));
       if (response.status === 401) return this.later("signed out");
       if (!response.ok) return this.later("waiting");
-      const { acked, problems } = await response.json();
+      const { acked, problems, notes } = await response.json();
       box.acknowledge(acked);
       problems.forEach((problem) => this.onProblem(problem.message));
+      notes.forEach((note) => this.onNote(note.message));
       this.wait = FIRST_WAIT;
       this.busy = false;
       this.onChange();
@@ -165,82 +169,11 @@ const senders = new Map();
 export function senderFor(scope, listeners) {
   if (!senders.has(scope)) {
     const all = new Set();
-    const tell = (name) => (value) => all.forEach((listener) => listener[name](value));
-    senders.set(scope, { sender: new Sender(scope, { onChange: tell("onChange"), onProblem: tell("onProblem") }), all });
+    const tell = (name) => (value) => all.forEach((listener) => listener[name]?.(value));
+    const told = { onChange: tell("onChange"), onProblem: tell("onProblem"), onNote: tell("onNote") };
+    senders.set(scope, { sender: new Sender(scope, told), all });
   }
   const { sender, all } = senders.get(scope);
   all.add(listeners);
   return { sender, leave: () => all.delete(listeners) };
-}
-
-// True when signed in, false when the page is too old for it; waits for a server that does not answer.
-export async function signIn(token) {
-  for (;;) {
-    try {
-      const response = await fetch("/api/session", {
-        method: "POST",
-        headers: { "Content-Type": "application/json" },
-        body: JSON.stringify({ token }),
-      });
-      return response.ok;
-    } catch {
-      await pause(1000);
-    }
-  }
-}
-
-export const pause = (milliseconds) => new Promise((done) => setTimeout(done, milliseconds));
-
-// An image element that tries again when its picture did not arrive, because nothing unseen may be answered.
-export function picture(size, row) {
-  const image = new Image();
-  let wait = FIRST_WAIT;
-  image.addEventListener("error", () => {
-    setTimeout(() => (image.src = `/api/pictures/${size}/${row}`), wait);
-    wait = Math.min(LONGEST_WAIT, wait * 2);
-  });
-  image.src = `/api/pictures/${size}/${row}`;
-  image.alt = "";
-  image.draggable = false;
-  return image;
-}
-
-// What is shown when no question is left: where to go on.
-export function nothingLeft(words, again) {
-  const box = document.createDocumentFragment();
-  const text = document.createElement("span");
-  text.textContent = words.nothingLeft;
-  const links = document.createElement("span");
-  links.className = "links";
-  for (const [address, name] of words.elsewhere) {
-    const link = document.createElement("a");
-    link.href = address;
-    link.textContent = name;
-    links.append(link);
-  }
-  const button = document.createElement("button");
-  button.type = "button";
-  button.textContent = words.lookAgain;
-  button.addEventListener("click", again);
-  links.append(button);
-  box.append(text, links);
-  return box;
-}
-
-export async function claim(tag, count) {
-  const response = await fetch("/api/claim", {
-    method: "POST",
-    headers: { "Content-Type": "application/json" },
-    body: JSON.stringify({ tag, count }),
-  });
-  const body = await response.json();
-  if (!response.ok) throw new Error(body.error);
-  return body.questions;
-}
-
-// The state of saving in words, for the status line of every component.
-export function savedText(sender, words) {
-  if (sender.state === "signed out") return words.signedOut.replace("{n}", sender.waiting);
-  if (!sender.waiting) return words.saved;
-  return (sender.state === "waiting" ? words.offline : words.saving).replace("{n}", sender.waiting);
 }

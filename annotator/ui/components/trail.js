@@ -1,0 +1,112 @@
+// The questions of a Label screen in their order: answered ones behind, those in hand ahead, and what can be undone.
+// No page, no server: what the keys mean.
+
+const REMEMBERED = 200; // answered pictures that can be gone back to
+
+export class Trail {
+  constructor() {
+    this.questions = [];
+    this.at = 0;
+    this.done = []; // answers that can be taken back, the latest last
+  }
+
+  get question() {
+    return this.questions[this.at] ?? null;
+  }
+
+  // Questions that are not answered yet, from the one on the screen on, then those skipped before it.
+  get open() {
+    return [...this.questions.slice(this.at), ...this.questions.slice(0, this.at)].filter((one) => one.seq === null);
+  }
+
+  // Pictures answered before this page was loaded: they can be gone back to and taken back.
+  remember(questions) {
+    const known = questions.map((one) => ({ ...one, steps: [], states: new Map(one.states), given: new Map(one.states) }));
+    this.questions.unshift(...known);
+    this.at += known.length;
+    this.done.unshift(...known.map((question) => ({ question, seq: question.seq, client: question.client, before: none })));
+  }
+
+  // New questions behind all others; those that are here already are left out.
+  add(questions) {
+    const here = new Set(this.questions.map((one) => one.task));
+    const fresh = questions.filter((one) => !here.has(one.task));
+    this.questions.push(...fresh.map((one) => ({ ...one, seq: null, client: null, given: null, steps: [] })));
+    return fresh.length;
+  }
+
+  // Questions that others hold now; the one on the screen goes as well. How many went.
+  drop(tasks) {
+    const lost = new Set(tasks);
+    const gone = this.questions.filter((one) => one.seq === null && lost.has(one.task));
+    const shown = this.question;
+    this.questions = this.questions.filter((one) => !gone.includes(one));
+    const place = this.questions.indexOf(shown);
+    if (place >= 0) this.at = place;
+    else this.goToOpen(Math.min(this.at, this.questions.length));
+    return gone.length;
+  }
+
+  set(tag, state) {
+    const { states, steps } = this.question;
+    steps.push([...states]);
+    states.set(tag, state);
+  }
+
+  // Several tags at once are one step.
+  setAll(entries) {
+    const { states, steps } = this.question;
+    steps.push([...states]);
+    for (const [tag, state] of entries) states.set(tag, state);
+  }
+
+  // The question on the screen was answered as item `seq`; the next open one follows.
+  answered(seq) {
+    const question = this.question;
+    const before = { seq: question.seq, client: question.client, given: question.given };
+    this.done.push({ question, seq, client: null, before });
+    Object.assign(question, { seq, client: null, given: new Map(question.states), steps: [] });
+    this.forget();
+    this.goToOpen(this.at + 1);
+  }
+
+  // One step back: the last change on the screen, or else the last answer, which is returned to be taken back.
+  undo() {
+    const question = this.question;
+    if (question?.steps.length) {
+      question.states = new Map(question.steps.pop());
+      return null;
+    }
+    const last = this.done.pop();
+    if (!last) return undefined;
+    Object.assign(last.question, last.before);
+    this.at = this.questions.indexOf(last.question);
+    return last;
+  }
+
+  back() {
+    if (this.at > 0) this.at -= 1;
+  }
+
+  // On to the next picture without an answer; after the last one to what was skipped.
+  forward() {
+    if (this.at + 1 < this.questions.length) this.at += 1;
+    else this.goToOpen(0);
+  }
+
+  goToOpen(from) {
+    const after = this.questions.findIndex((one, place) => place >= from && one.seq === null);
+    const before = this.questions.findIndex((one) => one.seq === null);
+    this.at = after >= 0 ? after : before >= 0 ? before : this.questions.length;
+  }
+
+  forget() {
+    while (this.at > REMEMBERED && this.questions[0].seq !== null) {
+      const [old] = this.questions.splice(0, 1);
+      this.done = this.done.filter((entry) => entry.question !== old);
+      this.at -= 1;
+    }
+  }
+}
+
+const none = { seq: null, client: null, given: null };
