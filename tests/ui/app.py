@@ -22,7 +22,7 @@ from db.models import Annotator, Label, Submission
 
 ROOT = Path(__file__).parent.parent.parent
 PERSON = "me"
-ANSWERED = 14  # leaves about thirty questions for the tests
+ANSWERED = 30
 PATIENCE = 20.0
 
 
@@ -38,14 +38,14 @@ def until(what: Callable[[], Any], seconds: float = PATIENCE) -> Any:
         time.sleep(0.05)
 
 
-def make_workspace(folder: Path, samples: Path) -> Workspace:
-    """The committed pictures, embedded, partly answered, trained once; no training starts by itself."""
+def make_workspace(folder: Path, scenes: Path) -> Workspace:
+    """Drawn scenes, embedded, partly answered, trained once; no training starts by itself."""
     workspace = Workspace.create(folder, Settings(device="cpu", workers=1))
-    vocabulary.add_from_file(workspace, samples / "tags.yaml")
-    import_pictures(workspace, [samples / "images"])
+    vocabulary.add_from_file(workspace, scenes / "tags.yaml")
+    import_pictures(workspace, [scenes / "images"])
     embedding.embed(workspace)
     picking.refill(workspace, ANSWERED, "random")
-    answer_from_truth(workspace, read_truth(workspace, samples / "labels.csv"), "sample annotator", ANSWERED)
+    answer_from_truth(workspace, read_truth(workspace, scenes / "labels.csv"), "sample annotator", ANSWERED)
     training.train(workspace)
     suggesting.refresh(workspace)
     picking.refill(workspace)
@@ -143,3 +143,40 @@ class LabelPage:
 
     def status(self) -> str:
         return str(self.page.locator("[data-part=status]").text_content())
+
+
+class VerifyPage:
+    """The Verify page on one tag, its pictures painted."""
+
+    def __init__(self, page: Page, served: Served, tag: str) -> None:
+        self.page = page
+        served.open(page, "verify")
+        page.locator(".cell").first.wait_for()
+        self.choose(tag)
+
+    def choose(self, tag: str) -> None:
+        question = self.page.locator(".question", has_text=f": {tag}")
+        if not question.count():
+            self.page.get_by_role("combobox", name="Choose a tag").fill(tag)
+            self.page.locator("[role=option]", has_text=tag).first.wait_for()
+            self.page.keyboard.press("Enter")
+        question.wait_for()
+        images = self.page.locator(".cell img")
+        images.first.wait_for()
+        until(lambda: images.evaluate_all("all => all.length && all.every((one) => one.naturalWidth)"))
+        self.page.locator(".cell").first.focus()
+
+    def rows(self) -> list[int]:
+        script = "all => all.map((one) => Number(one.src.split('/').at(-1)))"
+        return list(self.page.locator(".cell img").evaluate_all(script))
+
+    def exceptions(self) -> list[bool]:
+        return list(self.page.locator(".cell").evaluate_all("all => all.map((one) => one.ariaPressed === 'true')"))
+
+    def status(self) -> str:
+        return str(self.page.locator("[data-part=status]").text_content())
+
+
+def tag_id(served: Served, name: str) -> int:
+    tags = vocabulary.browser_list(served.workspace)["tags"]
+    return next(int(number) for number, tag, _ in tags if tag == name)

@@ -6,7 +6,10 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, Page, sync_playwright
 
+from data_samples.scenes import write_scenes
 from tests.ui.app import PATIENCE, Served, make_workspace
+
+PICTURES = 180
 
 
 @pytest.fixture(scope="module")
@@ -20,9 +23,17 @@ def browser() -> Iterator[Browser]:
         launched.close()
 
 
+@pytest.fixture(scope="session")
+def scenes(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Drawn pictures, enough that no test runs out of questions."""
+    folder = tmp_path_factory.mktemp("scenes")
+    write_scenes(folder, PICTURES, seed=2)
+    return folder
+
+
 @pytest.fixture(scope="module")
-def served(browser: Browser, tmp_path_factory: pytest.TempPathFactory, samples: Path) -> Iterator[Served]:
-    with make_workspace(tmp_path_factory.mktemp("ui") / "workspace", samples) as workspace:
+def served(browser: Browser, tmp_path_factory: pytest.TempPathFactory, scenes: Path) -> Iterator[Served]:
+    with make_workspace(tmp_path_factory.mktemp("ui") / "workspace", scenes) as workspace:
         served = Served(workspace)
         served.start()
         try:

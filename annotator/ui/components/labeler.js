@@ -63,6 +63,8 @@ class Labeler {
 
   async start() {
     this.trail = new Trail();
+    this.exhausted = false;
+    this.show();
     this.turnLeft = this.data.turn?.answers ?? Infinity;
     const begun = await this.work.start();
     if (!begun) return;
@@ -103,8 +105,8 @@ class Labeler {
       ${button("skip", "→", "ArrowRight")}${button("explain", "e", "e")}${button("help", "h", "h")}
     </div>
     ${footer(w)}
-    <div class="card" data-part="why" role="region" aria-label="${w.explain}" hidden></div>
-    <dl class="card help" data-part="help" hidden>${w.labelKeys.map(([key, what]) => `<dt><kbd>${key}</kbd></dt><dd>${what}</dd>`).join("")}</dl>
+    <div class="card" data-part="why" role="region" tabindex="0" aria-label="${w.explain}" hidden></div>
+    <dl class="card help" data-part="help" tabindex="0" hidden>${w.labelKeys.map(([key, what]) => `<dt><kbd>${key}</kbd></dt><dd>${what}</dd>`).join("")}</dl>
   </div>
 </div>`;
   }

@@ -119,7 +119,7 @@ export class Stage {
   }
 
   grab(event) {
-    if (event.button !== 0 || this.row === null) return;
+    if (event.button !== 0 || this.row === null || event.target.closest(".rest, .empty")) return;
     this.held = { x: event.clientX, y: event.clientY, moved: false };
     this.element.setPointerCapture(event.pointerId);
   }

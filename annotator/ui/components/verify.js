@@ -110,7 +110,7 @@ class Verify {
     <button type="button" data-do="help" aria-keyshortcuts="h"><span>${w.help}</span><kbd>h</kbd></button>
     ${footer(w)}
   </div>
-  <dl class="card help" data-part="help" hidden>${w.verifyKeys.map(([key, what]) => `<dt><kbd>${key}</kbd></dt><dd>${what}</dd>`).join("")}</dl>
+  <dl class="card help" data-part="help" tabindex="0" hidden>${w.verifyKeys.map(([key, what]) => `<dt><kbd>${key}</kbd></dt><dd>${what}</dd>`).join("")}</dl>
 </div>`;
   }
 
