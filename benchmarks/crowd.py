@@ -1,0 +1,156 @@
+"""Twenty people at once: python -m benchmarks.crowd [--quick] [--database URL].
+
+Scripted annotators, each with a sign-in, a labelling session and an outbox of their own, in a process beside the
+server: they fetch the questions and pictures a browser would fetch, think, answer and wait for the acknowledgement.
+Every answer's time from sending to acknowledged is kept; afterwards it is counted whether a question was handed to two
+people and whether every answer is in the store.
+"""
+
+import argparse
+import asyncio
+import json
+import random
+import tempfile
+import time
+import uuid
+from collections import Counter
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import httpx
+import numpy as np
+from sqlalchemy import func, select
+
+from annotator.settings import Settings
+from annotator.web.signing import page_token
+from annotator.workspace import Workspace
+from benchmarks import million, report
+from benchmarks.serving import app
+from data_samples.scenes import write_scenes
+from db.models import Submission
+
+PEOPLE = 20
+TAGS = 24
+AHEAD = 12
+THINK_SECONDS = (0.3, 0.9)  # quick people: 0.6 s a picture
+IMAGES, SCENES = 60_000, 300
+
+
+@dataclass
+class Person:
+    """One scripted annotator, what they waited for, and what they did."""
+
+    name: str
+    rng: random.Random
+    client: str = field(default_factory=lambda: uuid.uuid4().hex)
+    seq: int = 0
+    acknowledge: list[float] = field(default_factory=list)
+    refused: Counter[str] = field(default_factory=Counter)
+    handed: set[int] = field(default_factory=set)
+
+    async def work(self, base: str, token: str, until: float) -> None:
+        limits = httpx.Limits(max_connections=6)  # as a browser
+        async with httpx.AsyncClient(base_url=base, timeout=30, limits=limits) as http:
+            (await http.post("/api/sign-in", json={"token": token})).raise_for_status()
+            begun = await http.post("/api/sessions/begin", json={"mode": "label"})
+            session = begun.json()["session"]
+            queue: list[dict[str, Any]] = []
+            while time.monotonic() < until:
+                if len(queue) <= AHEAD // 2:
+                    await self._refill(http, queue)
+                if not queue:
+                    await asyncio.sleep(0.5)
+                    continue
+                question = queue.pop(0)
+                await asyncio.sleep(self.rng.uniform(*THINK_SECONDS))
+                await self._answer(http, question, session)
+
+    async def _refill(self, http: httpx.AsyncClient, queue: list[dict[str, Any]]) -> None:
+        have = [question["task"] for question in queue]
+        response = await http.post("/api/claim", json={"tag": None, "count": AHEAD - len(queue), "have": have})
+        if response.status_code != 200:
+            self.refused[response.text[:80]] += 1
+            return
+        fresh = response.json()["questions"]
+        queue += fresh
+        self.handed.update(one["task"] for one in fresh)
+        pictures = await asyncio.gather(*(http.get(f"/api/pictures/1280/{one['image']}") for one in fresh))
+        self.refused.update(f"picture {one.status_code}" for one in pictures if one.status_code != 200)
+
+    async def _answer(self, http: httpx.AsyncClient, question: dict[str, Any], session: int) -> None:
+        self.seq += 1
+        labels = [[question["image"], one["tag"], int(self.rng.random() < 0.1)] for one in question["suggestions"]]
+        answer = {
+            "seq": self.seq, "labels": labels, "tasks": [question["task"]], "seconds": 0.6, "mode": "label",
+            "session": session,
+        }  # fmt: skip
+        while True:
+            began = time.monotonic()
+            response = await http.post("/api/answers", json={"client": self.client, "answers": [answer]})
+            if response.status_code == 200 and response.json()["acked"] >= self.seq:
+                break
+            self.refused[response.text[:80]] += 1
+            await asyncio.sleep(0.25)
+        self.acknowledge.append(time.monotonic() - began)
+
+
+async def crowd(base: str, tokens: dict[str, str], seconds: float) -> list[Person]:
+    people = [Person(name, random.Random(place)) for place, name in enumerate(tokens)]
+    until = time.monotonic() + seconds
+    await asyncio.gather(*(person.work(base, tokens[person.name], until) for person in people))
+    return people
+
+
+def run(workspace: Workspace, people: int, seconds: float) -> dict[str, Any]:
+    """Let `people` work for `seconds`; what they held, waited for, and what the store says afterwards."""
+    names = [f"person {number}" for number in range(people)]
+    with app(workspace.folder) as server:
+        tokens = {name: page_token(workspace, name) for name in names}
+        found = asyncio.run(crowd(server.base, tokens, seconds))
+    waits = [wait for person in found for wait in person.acknowledge]
+    handed = Counter(task for person in found for task in person.handed)
+    return {
+        "people": people,
+        "minutes": round(seconds / 60, 1),
+        "answers": len(waits),
+        "answers_per_s": round(len(waits) / seconds, 1),
+        "acknowledge_median_ms": round(1000 * float(np.median(waits)), 1),
+        "acknowledge_p95_ms": round(1000 * float(np.percentile(waits, 95)), 1),
+        "handed_out": len(handed),
+        "handed_out_twice": sum(count - 1 for count in handed.values()),
+        "refused": dict(sum((person.refused for person in found), Counter())),
+        **_stored(workspace, found),
+    }
+
+
+def _stored(workspace: Workspace, people: list[Person]) -> dict[str, Any]:
+    clients = [person.client for person in people]
+    with workspace.reading() as session:
+        stored = session.scalar(select(func.count(Submission.id)).where(Submission.client.in_(clients))) or 0
+    acknowledged = sum(len(person.acknowledge) for person in people)
+    return {"stored": stored, "lost": max(0, acknowledged - stored), "doubled": max(0, stored - acknowledged)}
+
+
+def make(folder: Path, images: int, database: str | None = None) -> Workspace:
+    """Rows for many images that show a few hundred drawn scenes: rows are what a crowd wears out, not pixels."""
+    write_scenes(folder / "scenes", min(images, SCENES), seed=4)
+    photos = sorted((folder / "scenes" / "images").iterdir())
+    settings = Settings(device="cpu", database=database)
+    return million.make(folder / "workspace", photos, images, TAGS, images // 2, 0, answered=0, settings=settings)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--quick", action="store_true", help="half a minute")
+    parser.add_argument("--database", help="a database URL; default: SQLite")
+    parser.add_argument("--json", type=Path, help="write the figures here")
+    options = parser.parse_args()
+    with tempfile.TemporaryDirectory() as name, make(Path(name), IMAGES, options.database) as workspace:
+        figures = run(workspace, PEOPLE, 30 if options.quick else 600)
+    report.show("A crowd", [{**figures, "refused": json.dumps(figures["refused"])}])
+    report.write(options.json, figures)
+
+
+if __name__ == "__main__":
+    main()
