@@ -19,7 +19,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from playwright.sync_api import Page
+from playwright.sync_api import Browser, Page
 from sqlalchemy import select
 
 from annotator.services import picking, vocabulary
@@ -114,11 +114,11 @@ class Troubles:
         self.ended.set()
 
 
-def run(workspace: Workspace, answers: int, troubles: int, seed: int = 0) -> dict[str, Any]:
+def run(workspace: Workspace, browser: Browser, answers: int, troubles: int, seed: int = 0) -> dict[str, Any]:
     """Label `answers` pictures through `troubles` kills and as many cuts; what was sent, stored, lost and doubled."""
     rng = random.Random(seed)
     server = app(workspace.folder)
-    with server, chromium() as browser:
+    with server:
         wire = Wire(server.port)
         plan = ["kill", "cut"] * troubles
         rng.shuffle(plan)
@@ -220,8 +220,8 @@ def main() -> None:
     parser.add_argument("--json", type=Path, help="write the figures here")
     options = parser.parse_args()
     answers, troubles, pictures = (200, 2, 500) if options.quick else (2000, 20, PICTURES)
-    with tempfile.TemporaryDirectory() as name, make(Path(name), pictures) as workspace:
-        figures = run(workspace, answers, troubles)
+    with tempfile.TemporaryDirectory() as name, make(Path(name), pictures) as workspace, chromium() as browser:
+        figures = run(workspace, browser, answers, troubles)
     report.show("Answers through kill -9 and cut networks", [figures])
     report.write(options.json, figures)
 

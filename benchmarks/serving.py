@@ -15,6 +15,7 @@ from playwright.sync_api import Browser, sync_playwright
 
 ROOT = Path(__file__).parent.parent
 START_SECONDS = 90.0
+APP = ("annotator.cli", "ui")
 
 
 def until(what: Callable[[], Any], seconds: float = 20.0) -> Any:
@@ -71,7 +72,7 @@ class Server:
 
 def app(folder: Path) -> Server:
     """The app on a workspace."""
-    return Server("annotator.cli", "ui", "-w", str(folder), "--port", "{port}")
+    return Server(*APP, "-w", str(folder), "--port", "{port}")
 
 
 @contextmanager

@@ -5,7 +5,8 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from sqlalchemy import func, select
+from sqlalchemy import case, func, select
+from sqlalchemy.orm import Session
 
 from annotator.errors import UnknownNameError
 from annotator.learning.queries import QUERIES, Pool
@@ -17,12 +18,13 @@ from annotator.services.snapshots import take
 from annotator.snapshot import Snapshot
 from annotator.terms import LabelState, Origin, Split, TaskKind
 from annotator.workspace import Workspace
-from db.models import Label, LabellingSession, Submission, Task
+from db.models import Label, LabellingSession, Task
 
 CALIBRATION_REASON = "drawn at random: it measures the model and never trains it"
 RANDOM_REASON = "drawn at random"
 QUESTIONS_EACH = 60  # that wait for each person at work: twelve are on a screen ahead, a training takes some seconds
 DRAWN_FOR_EACH = 4  # rows looked at for one that is free
+DRAWS = 4  # at most: where nearly all is answered, the worker finds the rest
 LOW = 0.25  # of the queue's length
 
 
@@ -43,7 +45,8 @@ def refill(workspace: Workspace, count: int | None = None, strategy: str | None 
         # Whoever holds a question keeps it, and an audit's order must not be disturbed: neither is asked twice.
         kept = Task.annotator_id.is_not(None) | Task.round_number.is_not(None)
         held = set(session.scalars(select(Task.image_row).where(Task.done_at.is_(None), Task.tag_id.is_(None), kept)))
-    open_rows = _unanswered(snapshot, held)
+        only_bulk = _only_in_bulk(session)
+    open_rows = _unanswered(snapshot, held, only_bulk)
     random_rows = open_rows[snapshot.in_split(Split.VALIDATION)[open_rows]]
     pick_rows = open_rows[snapshot.in_split(Split.TRAIN)[open_rows]]
     wanted = min(len(random_rows), round(count * project.random_share))
@@ -72,26 +75,37 @@ def draw(workspace: Workspace, count: int) -> int:
     """
     project = workspace.project
     with workspace.transaction() as session:
-        images = image_count(session)
-        answered = session.scalar(select(func.count(Submission.id))) or 0
-        rng = np.random.default_rng([project.seed, answered, 1])
-        rows = np.unique(rng.integers(0, max(images, 1), DRAWN_FOR_EACH * count)).tolist() if images else []
-        rng.shuffle(rows)
-        taken: set[int] = set()
-        for part in parts(rows):
-            for column in (Label.image_row, Task.image_row):
-                taken.update(session.scalars(select(column).where(column.in_(part))))
-        splits = splits_of(workspace, session, rows)
-        free = [row for row in rows if row not in taken and splits[row] != Split.TEST][:count]
+        newest = session.scalar(select(func.max(Task.id))) or 0
+        rng = np.random.default_rng([project.seed, newest, 1])
+        drawn: dict[int, Split] = {}
+        for _ in range(DRAWS):
+            if len(drawn) < count:
+                drawn |= _drawn(workspace, session, rng, DRAWN_FOR_EACH * count)
         last = session.scalar(select(func.max(Task.position)).where(Task.tag_id.is_(None), Task.round_number.is_(None)))
         start = 0 if last is None else last - tasks.Band.PICK.position(0) + 1
-        for place, row in enumerate(free):
-            measures = splits[row] == Split.VALIDATION
+        free = list(drawn.items())[:count]
+        for place, (row, split) in enumerate(free):
+            measures = split == Split.VALIDATION
             kind, reason = (TaskKind.CALIBRATION, CALIBRATION_REASON) if measures else (TaskKind.RANDOM, RANDOM_REASON)
             for copy in range(project.overlap):
                 session.add(_task(kind, row, reason, start + place + copy * len(free)))
         session.flush()
         return tasks.free_count(session, None)
+
+
+def _drawn(workspace: Workspace, session: Session, rng: np.random.Generator, count: int) -> dict[int, Split]:
+    """Of `count` random images those that nobody answered or is asked about, and their splits; no test images."""
+    images = image_count(session)
+    if not images:
+        return {}
+    rows = list(dict.fromkeys(rng.integers(0, images, count).tolist()))
+    taken: set[int] = set()
+    for part in parts(rows):
+        asked = select(Label.image_row).where(Label.image_row.in_(part), Label.kind != TaskKind.BULK)
+        taken.update(session.scalars(asked))
+        taken.update(session.scalars(select(Task.image_row).where(Task.image_row.in_(part), Task.tag_id.is_(None))))
+    splits = splits_of(workspace, session, rows)
+    return {row: splits[row] for row in rows if row not in taken and splits[row] != Split.TEST}
 
 
 def is_low(workspace: Workspace) -> bool:
@@ -111,10 +125,22 @@ def _people_at_work(workspace: Workspace) -> int:
         return session.scalar(query.where(LabellingSession.seen_at > since)) or 0
 
 
-def _unanswered(snapshot: Snapshot, held: set[int]) -> NDArray[np.int64]:
-    """Rows on which nobody answered, leaving out those in somebody's hands."""
+def _only_in_bulk(session: Session) -> list[int]:
+    """Images of which people said something in bulk and nothing else."""
+    asked = func.sum(case((Label.kind == TaskKind.BULK, 0), else_=1))
+    return list(session.scalars(select(Label.image_row).group_by(Label.image_row).having(asked == 0)))
+
+
+def _unanswered(snapshot: Snapshot, held: set[int], only_bulk: list[int]) -> NDArray[np.int64]:
+    """Rows on which nobody answered, leaving out those in somebody's hands.
+
+    Held-out images that were only tagged in bulk can still be drawn: without them, those left would be the ones
+    that no search finds, and no longer random.
+    """
     by_people = np.isin(snapshot.origins, (Origin.HUMAN, Origin.REVIEW, Origin.TRUTH))
     free = np.asarray(~by_people.any(axis=1))
+    held_out = ~snapshot.in_split(Split.TRAIN)
+    free[only_bulk] |= held_out[only_bulk]
     free[list(held)] = False
     return np.flatnonzero(free)
 

@@ -106,9 +106,10 @@ def refresh(workspace: Workspace, progress: Progress = silent) -> dict[str, Any]
     scores, origins, quality, model_id = _fused(workspace, snapshot, progress)
     progress(2, 3, "scoring")
     folder = workspace.folder / "suggestions" / uuid.uuid4().hex[:12]
-    write_array(folder / "scores.npy", scores.astype(np.float16))
+    stored = scores.astype(np.float16)
+    write_array(folder / "scores.npy", stored)
     write_array(folder / "origins.npy", origins)
-    write_array(folder / "best.npy", best_rows(scores))
+    write_array(folder / "best.npy", best_rows(stored))
     note = {
         "folder": folder.name,
         "tag_ids": [tag.id for tag in snapshot.tags],

@@ -108,7 +108,8 @@ def replace_picks(session: Session, picks: list[Task]) -> None:
     session.execute(delete(Task).where(Task.round_number.is_(None), Task.tag_id.is_(None), *free))
     # Between the picking and now somebody may have answered an image or got it as another question.
     rows = [pick.image_row for pick in picks]
-    taken = set(session.scalars(select(Label.image_row).where(Label.image_row.in_(rows))))
+    answered = select(Label.image_row).where(Label.image_row.in_(rows), Label.kind != TaskKind.BULK)
+    taken = set(session.scalars(answered))
     taken |= set(
         session.scalars(
             select(Task.image_row).where(Task.image_row.in_(rows), Task.tag_id.is_(None), Task.done_at.is_(None))

@@ -97,7 +97,8 @@ def training_set(workspace: Workspace, snapshot: Snapshot, embedded: int) -> Tra
     """People's labels, split by image.
 
     Left out: audits of an open round; calibration answers from training (an image can change its split when
-    near-duplicates are found); audits from measuring (they come from sets the model is sure about, not at random).
+    near-duplicates are found); audits and bulk answers from measuring (they come from sets the model is sure about or
+    a person chose, not at random).
     """
     labels = snapshot.by_people().copy()
     with workspace.reading() as session:
@@ -108,7 +109,7 @@ def training_set(workspace: Workspace, snapshot: Snapshot, embedded: int) -> Tra
     open_audits = (kinds == TaskKind.AUDIT) & np.isin(found.rounds, list(pending))
     labels[embedded:] = LabelState.UNKNOWN
     train = _without(labels, found, open_audits | (kinds == TaskKind.CALIBRATION))
-    held = _without(labels, found, kinds == TaskKind.AUDIT)
+    held = _without(labels, found, np.isin(kinds, (TaskKind.AUDIT, TaskKind.BULK)))
     train_rows, held_rows = (
         np.flatnonzero((part != LabelState.UNKNOWN).any(axis=1) & snapshot.in_split(split))
         for part, split in ((train, Split.TRAIN), (held, Split.VALIDATION))

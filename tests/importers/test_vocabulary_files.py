@@ -165,3 +165,18 @@ def test_real_lists_are_read_whole(name: str) -> None:
     result = read_tags(path, add_parents=True)
     assert len(result.tags) == REAL[name]
     assert len(result.errors) == (1 if "imet" in name else 0)  # one name there holds a control character
+
+
+@pytest.mark.parametrize("kind", ["json", "yaml"])
+def test_groups_of_which_exactly_one_is_present_are_read_and_bad_ones_named(tmp_path: Path, kind: str) -> None:
+    given_list = {
+        "tags": ["day", "night", "Dusk", "indoors", "outdoors"],
+        "exactly_one": [["day", "night", "dusk"], ["indoors", "outdors"], ["night", "outdoors"], "day", ["day"]],
+    }
+    text = json.dumps(given_list) if kind == "json" else yaml.safe_dump(given_list)
+    found = read(tmp_path, f"a.{kind}", text)
+    assert found.exactly_one == (("day", "night", "Dusk"),)
+    messages = "\n".join(str(error) for error in found.errors)
+    assert "'outdors', which is no tag" in messages
+    assert "'night' is in two groups" in messages
+    assert messages.count("write a list of at least two tags") == 2

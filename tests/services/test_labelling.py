@@ -8,9 +8,9 @@ from annotator.errors import BadInputError, UnknownNameError
 from annotator.services import label_files, tasks
 from annotator.services.answers import Answer
 from annotator.services.labelling import record
-from annotator.terms import LabelState, TaskKind
+from annotator.terms import LabelState, TaskKind, WorkMode
 from annotator.workspace import Workspace
-from db.models import JournalEntry, Label, Task
+from db.models import JournalEntry, Label, Submission, Task
 from tests.services.rows import add_images, add_tags
 
 YES, NO, UNKNOWN = LabelState.POSITIVE, LabelState.NEGATIVE, LabelState.UNKNOWN
@@ -154,3 +154,89 @@ def test_a_file_of_labels_is_written_except_its_bad_lines(stocked: Workspace, tm
     assert (report.written, len(report.refused)) == (2, 3)
     assert all(f"line {line}" in refused for line, refused in zip((3, 4, 5), report.refused, strict=True))
     assert states(stocked) == {(0, 1): YES, (3, 3): UNKNOWN}
+
+
+def test_undo_of_another_clients_answer_is_the_persons_own_alone(stocked: Workspace) -> None:
+    record(stocked, "anna", "yesterday", [Answer(1, ((0, 1, YES),))])
+    problem = record(stocked, "ben", "b", [Answer(1, undo=1, undo_client="yesterday")]).problems
+    assert "no answer 1" in problem[0]["message"]
+    assert states(stocked) == {(0, 1): YES}
+    assert record(stocked, "anna", "today", [Answer(1, undo=1, undo_client="yesterday")]).problems == []
+    assert states(stocked) == {}
+
+
+def test_the_same_answer_taken_back_in_two_tabs_is_taken_back_once(stocked: Workspace) -> None:
+    record(stocked, "anna", "c", [Answer(1, ((0, 1, NO),)), Answer(2, ((0, 1, YES),))])
+    record(stocked, "anna", "c", [Answer(3, undo=2)])
+    record(stocked, "anna", "d", [Answer(1, undo=2, undo_client="c")])
+    assert states(stocked) == {(0, 1): NO}
+
+
+def test_undo_gives_a_label_back_why_it_was_asked(stocked: Workspace) -> None:
+    with stocked.transaction() as session:
+        session.add(Task(kind=TaskKind.CALIBRATION, image_row=0, position=0, reason="test"))
+    (task,) = tasks.claim(stocked, "anna", None, 1)
+    record(stocked, "anna", "c", [Answer(1, ((0, 1, NO),), (task.id,)), Answer(2, ((0, 1, YES),), mode=WorkMode.BULK)])
+    record(stocked, "anna", "c", [Answer(3, undo=2)])
+    with stocked.reading() as session:
+        (label,) = session.scalars(select(Label))
+        assert (label.state, label.kind) == (NO, TaskKind.CALIBRATION)
+
+
+def test_an_answer_after_the_lease_ended_is_kept_and_the_person_is_told(stocked: Workspace) -> None:
+    with stocked.transaction() as session:
+        session.add(Task(kind=TaskKind.PICK, image_row=0, position=0, reason="test"))
+    (task,) = tasks.claim(stocked, "anna", None, 1)
+    tasks.release(stocked, "anna", [task.id])
+    tasks.claim(stocked, "ben", None, 1)
+    receipt = record(stocked, "anna", "a", [Answer(1, ((0, 1, YES),), (task.id,))])
+    assert receipt.acked == 1 and "somebody else" in receipt.notes[0]["message"]
+    assert record(stocked, "ben", "b", [Answer(1, ((0, 1, NO),), (task.id,))]).notes
+    with stocked.reading() as session:
+        assert {label.state for label in session.scalars(select(Label))} == {YES, NO}
+
+
+def test_answers_keep_how_they_were_given(stocked: Workspace) -> None:
+    given = Answer(1, ((0, 1, YES), (1, 1, NO)), (), 7.5, mode=WorkMode.VERIFY, tag=1)
+    record(stocked, "anna", "c", [given])
+    with stocked.reading() as session:
+        (stored,) = session.scalars(select(Submission))
+        assert (stored.mode, stored.tag_id, stored.pictures, stored.labels) == (WorkMode.VERIFY, 1, 2, 2)
+        assert (stored.seconds, stored.undone, stored.session_id) == (7.5, False, None)
+
+
+@pytest.mark.parametrize(
+    "wrong", [{"mode": "play"}, {"tag": "boat"}, {"session": -1}, {"undo": 1, "undo_client": ""}], ids=str
+)
+def test_circumstances_that_cannot_be_are_a_problem_of_their_answer_only(wrong: dict[str, object]) -> None:
+    assert Answer.received({"seq": 1, **wrong}).problem
+
+
+def test_the_same_answers_sent_by_many_at_once_are_written_once(stocked: Workspace) -> None:
+    """A request that timed out is sent again while the first one is still at work."""
+    answers = [Answer(seq, ((seq, 1, YES),)) for seq in range(1, 6)]
+    acked: list[int] = []
+
+    def send() -> None:
+        acked.append(record(stocked, "anna", "c", answers).acked)
+
+    threads = [threading.Thread(target=send) for _ in range(6)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert acked == [5] * 6
+    with stocked.reading() as session:
+        assert len(session.scalars(select(JournalEntry)).all()) == 5
+
+
+@pytest.mark.parametrize("count", [700])
+def test_a_bulk_of_many_images_is_one_answer(any_workspace: Workspace, count: int) -> None:
+    add_images(any_workspace, count)
+    add_tags(any_workspace, ["boat"])
+    labels = tuple((row, 1, YES) for row in range(count))
+    record(any_workspace, "anna", "c", [Answer(1, labels, mode=WorkMode.BULK)])
+    with any_workspace.reading() as session:
+        assert {label.kind for label in session.scalars(select(Label))} == {TaskKind.BULK}
+    record(any_workspace, "anna", "c", [Answer(2, undo=1)])
+    assert states(any_workspace) == {}

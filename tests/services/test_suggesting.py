@@ -1,3 +1,4 @@
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -134,3 +135,19 @@ def test_only_the_newest_scores_stay_on_disk(answered: Workspace) -> None:
     folder: Path = answered.folder / "suggestions"
     assert len([path for path in folder.iterdir() if path.is_dir()]) == 1
     assert list(folder.rglob("*.tmp")) == []
+
+
+def test_the_best_rows_of_a_tag_are_those_of_its_scores(answered: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also past the rows that are kept ready."""
+    monkeypatch.setattr(suggesting, "PART", 7)
+    suggesting.refresh(answered)
+    board = suggesting.current(answered)
+    assert board is not None
+    scores = np.asarray(board.scores, np.float32)
+    for tag, column in zip(board.tag_ids, scores.T, strict=True):
+        rows = board.best_images(tag, len(column))
+        assert sorted(rows) == list(range(len(column)))
+        assert (np.diff(column[rows]) <= 0).all()
+        few = replace(board, best=suggesting.best_rows(scores, most=10))
+        assert few.best_images(tag, 25) == rows[:25]
+    assert board.best_images(10_000, 5) == []

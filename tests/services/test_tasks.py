@@ -76,3 +76,52 @@ def test_new_picks_leave_alone_what_somebody_holds(asked: Workspace) -> None:
         tasks.replace_picks(session, [Task(kind=TaskKind.PICK, image_row=40, position=0, reason="new")])
     assert [task.id for task in tasks.claim(asked, "anna", None, 2)] == mine
     assert [task.image_row for task in tasks.claim(asked, "ben", None, 9)] == [40]
+
+
+def test_what_is_on_a_screen_is_leased_anew_and_what_others_have_is_lost(asked: Workspace) -> None:
+    mine = [task.id for task in tasks.claim(asked, "anna", None, 4)]
+    with asked.transaction() as session:
+        for task in session.query(Task):
+            task.leased_until = datetime.now(UTC) - timedelta(seconds=1)
+    theirs = [task.id for task in tasks.claim(asked, "ben", None, 2)]
+    assert tasks.renew(asked, "anna", mine) == set(theirs) == set(mine[:2])
+    assert not {task.id for task in tasks.claim(asked, "ben", None, 60)} & set(mine[2:])
+
+
+def test_one_that_the_person_answered_is_not_lost(asked: Workspace) -> None:
+    (task,) = tasks.claim(asked, "anna", None, 1)
+    with asked.transaction() as session:
+        session.get_one(Task, task.id).done_at = datetime.now(UTC)
+    assert tasks.renew(asked, "anna", [task.id]) == set()
+    assert tasks.renew(asked, "ben", [task.id]) == {task.id}
+
+
+@pytest.fixture
+def asked_twice(any_workspace: Workspace) -> Workspace:
+    """Five images, each to be asked of two people."""
+    add_images(any_workspace, 5)
+    any_workspace.change_project(overlap=2)
+    with any_workspace.transaction() as session:
+        for copy in range(2):
+            for row in range(5):
+                task = Task(kind=TaskKind.PICK, image_row=row, tag_id=None, position=5 * copy + row, reason="test")
+                session.add(task)
+                session.flush()
+    return any_workspace
+
+
+def test_overlap_asks_each_image_of_so_many_people_and_of_nobody_twice(asked_twice: Workspace) -> None:
+    held = {}
+    for name in ("anna", "ben", "carl"):
+        held[name] = [task.image_row for task in tasks.claim(asked_twice, name, None, 20)]
+        assert tasks.claim(asked_twice, name, None, 20, tasks.held_by(asked_twice, name)) == []
+    assert held == {"anna": [0, 1, 2, 3, 4], "ben": [0, 1, 2, 3, 4], "carl": []}
+
+
+def test_new_picks_leave_the_second_question_of_an_image_that_one_person_answered(asked_twice: Workspace) -> None:
+    (task,) = tasks.claim(asked_twice, "anna", None, 1)
+    with asked_twice.transaction() as session:
+        session.get_one(Task, task.id).done_at = datetime.now(UTC)
+        tasks.replace_picks(session, [])
+    assert [task.image_row for task in tasks.claim(asked_twice, "ben", None, 20)] == [0]
+    assert tasks.claim(asked_twice, "anna", None, 20) == []

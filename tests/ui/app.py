@@ -1,13 +1,6 @@
 """The served app as a person sees it: a workspace of the committed pictures, its server, its pages."""
 
-import signal
-import socket
-import subprocess
-import sys
-import time
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 from playwright.sync_api import Locator, Page
 from sqlalchemy import select
@@ -18,24 +11,12 @@ from annotator.services.people import annotator_called
 from annotator.services.scripted import answer_from_truth, read_truth
 from annotator.settings import Settings
 from annotator.workspace import Workspace
+from benchmarks.serving import APP, Server, until
 from db.models import Annotator, Label, Submission
 
-ROOT = Path(__file__).parent.parent.parent
 PERSON = "me"
 ANSWERED = 30
 PATIENCE = 20.0
-
-
-def until(what: Callable[[], Any], seconds: float = PATIENCE) -> Any:
-    """The first true value of `what`; an error where none comes."""
-    end = time.monotonic() + seconds
-    while True:
-        found = what()
-        if found:
-            return found
-        if time.monotonic() > end:
-            raise TimeoutError(f"never true within {seconds} s")
-        time.sleep(0.05)
 
 
 def make_workspace(folder: Path, scenes: Path) -> Workspace:
@@ -55,32 +36,12 @@ def make_workspace(folder: Path, scenes: Path) -> Workspace:
     return workspace
 
 
-class Served:
-    """The app on a port of its own; it can be killed and started again."""
+class Served(Server):
+    """The app on a workspace, and what its store holds."""
 
     def __init__(self, workspace: Workspace) -> None:
+        super().__init__(*APP, "-w", str(workspace.folder), "--port", "{port}")
         self.workspace = workspace
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            self.port = int(probe.getsockname()[1])
-        self.base = f"http://127.0.0.1:{self.port}"
-        self.process: subprocess.Popen[bytes] | None = None
-
-    def start(self) -> None:
-        folder = str(self.workspace.folder)
-        command = [sys.executable, "-m", "annotator.cli", "ui", "-w", folder, "--port", str(self.port)]
-        self.process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-        until(self.answers, 60)
-
-    def answers(self) -> bool:
-        with socket.socket() as probe:
-            return probe.connect_ex(("127.0.0.1", self.port)) == 0
-
-    def end(self, how: signal.Signals = signal.SIGTERM) -> None:
-        if self.process is not None:
-            self.process.send_signal(how)
-            self.process.wait(30)
-            self.process = None
 
     def open(self, page: Page, name: str) -> None:
         page.goto(f"{self.base}/{name}")

@@ -122,3 +122,60 @@ def test_verify_asks_about_one_tag_only(client: TestClient) -> None:
     questions = client.post("/api/claim", json={"tag": 1, "count": 12}).json()["questions"]
     assert len(questions) == 12
     assert {shown["tag"] for question in questions for shown in question["suggestions"]} == {1}
+
+
+def test_the_vocabulary_comes_once_and_is_only_asked_about_then(client: TestClient) -> None:
+    first = client.get("/api/tags")
+    assert len(first.json()["tags"]) == 21
+    again = client.get("/api/tags", headers={"if-none-match": first.headers["etag"]})
+    assert (again.status_code, again.content) == (304, b"")
+    assert client.get("/api/tags/1").json()["name"] == first.json()["tags"][0][1]
+    assert client.get("/api/tags/999").status_code == 404
+
+
+def test_why_is_told_of_a_picture(client: TestClient) -> None:
+    assert set(client.get("/api/why/3").json()) == {"sources", "neighbours"}
+
+
+def test_a_session_is_begun_paused_gone_on_with_and_ended(client: TestClient) -> None:
+    begun = client.post("/api/sessions/begin", json={"mode": "label"}).json()
+    assert (begun["resumed"], begun["recent"], begun["answers"]) == (False, [], 0)
+    questions = client.post("/api/claim", json={"tag": None, "count": 3}).json()["questions"]
+    held = [question["task"] for question in questions]
+    paused = client.post("/api/sessions/pause", json={"session": begun["session"], "tasks": held}).json()
+    assert paused["state"] == "paused"
+    assert client.post("/api/sessions/begin", json={"mode": "verify", "tag": 1, "page_size": 24}).json()["resumed"]
+    assert client.post("/api/claim", json={"tag": None, "count": 0, "have": held}).json()["lost"] == []
+    assert client.post("/api/sessions/end", json={"session": begun["session"]}).json()["state"] == "ended"
+
+
+@pytest.mark.parametrize(
+    ("path", "body"),
+    [
+        ("/api/sessions/begin", {}),
+        ("/api/sessions/begin", {"mode": "play"}),
+        ("/api/sessions/begin", {"mode": "label", "tag": "boat"}),
+        ("/api/sessions/pause", {}),
+        ("/api/sessions/end", {"session": 99}),
+        ("/api/claim", {"tag": 1.5}),
+        ("/api/claim", {"tag": None, "count": 2**40}),
+        ("/api/claim", {"tag": None, "have": ["1"]}),
+        ("/api/claim", {"tag": None, "have": list(range(2000))}),
+        ("/api/release", {"tasks": 3}),
+    ],
+)
+def test_what_a_route_cannot_use_is_named(client: TestClient, path: str, body: dict[str, object]) -> None:
+    response = client.post(path, json=body)
+    assert response.status_code == 400
+    assert response.json()["error"]
+
+
+@pytest.mark.parametrize(
+    ("method", "path"),
+    [
+        ("GET", "/api/tags"), ("GET", "/api/tags/1"), ("GET", "/api/why/0"),
+        ("POST", "/api/sessions/begin"), ("POST", "/api/sessions/pause"), ("POST", "/api/sessions/end"),
+    ],
+)  # fmt: skip
+def test_a_stranger_learns_nothing_of_sessions_and_tags(stranger: TestClient, method: str, path: str) -> None:
+    assert stranger.request(method, path, json={}).status_code == 401
