@@ -131,8 +131,10 @@ def best_rows(scores: NDArray[np.floating[Any]], most: int = BEST) -> NDArray[np
     best = np.empty((scores.shape[1], count), np.int32)
     for place in range(scores.shape[1]):
         column = np.asarray(scores[:, place], np.float32)
-        top = np.arange(len(column)) if count == len(column) else np.argpartition(-column, count - 1)[:count]
-        best[place] = top[np.lexsort((top, -column[top]))]
+        # All that are no worse than the last one taken: of equals the first rows stay.
+        least = np.partition(column, len(column) - count)[len(column) - count] if count else 0.0
+        top = np.flatnonzero(column >= least)
+        best[place] = top[np.lexsort((top, -column[top]))][:count]
     return best
 
 
