@@ -68,15 +68,30 @@ class Person:
 
     async def _refill(self, http: httpx.AsyncClient, queue: list[dict[str, Any]]) -> None:
         have = [question["task"] for question in queue]
-        response = await http.post("/api/claim", json={"tag": None, "count": AHEAD - len(queue), "have": have})
+        try:
+            response = await http.post("/api/claim", json={"tag": None, "count": AHEAD - len(queue), "have": have})
+        except httpx.TransportError as error:
+            self.refused[f"questions: {type(error).__name__}"] += 1
+            return
         if response.status_code != 200:
             self.refused[response.text[:80]] += 1
             return
         fresh = response.json()["questions"]
         queue += fresh
         self.handed.update(one["task"] for one in fresh)
-        pictures = await asyncio.gather(*(http.get(f"/api/pictures/1280/{one['image']}") for one in fresh))
-        self.refused.update(f"picture {one.status_code}" for one in pictures if one.status_code != 200)
+        await asyncio.gather(*(self._look(http, one["image"]) for one in fresh))
+
+    async def _look(self, http: httpx.AsyncClient, row: int) -> None:
+        """Fetch a picture; as a browser, again where the server had just closed an idle connection."""
+        for _ in range(3):
+            try:
+                response = await http.get(f"/api/pictures/1280/{row}")
+            except httpx.TransportError as error:
+                self.refused[f"picture: {type(error).__name__}"] += 1
+                continue
+            if response.status_code != 200:
+                self.refused[f"picture: {response.status_code}"] += 1
+            return
 
     async def _answer(self, http: httpx.AsyncClient, question: dict[str, Any], session: int) -> None:
         self.seq += 1
@@ -87,7 +102,11 @@ class Person:
         }  # fmt: skip
         while True:
             began = time.monotonic()
-            response = await http.post("/api/answers", json={"client": self.client, "answers": [answer]})
+            try:
+                response = await http.post("/api/answers", json={"client": self.client, "answers": [answer]})
+            except httpx.TransportError as error:
+                self.refused[f"answer: {type(error).__name__}"] += 1
+                continue
             if response.status_code == 200 and response.json()["acked"] >= self.seq:
                 break
             self.refused[response.text[:80]] += 1

@@ -16,6 +16,7 @@ from annotator.settings import serve_workspace
 from annotator.workspace import Workspace, current
 
 RESTART_SECONDS = 3.0
+KEEP_ALIVE_SECONDS = 75  # a person looks longer at a picture than the 5 seconds after which uvicorn hangs up
 
 
 @asynccontextmanager
@@ -58,8 +59,9 @@ def serve(folder: Path, port: int) -> None:
         raise UsageError(f"port {port} is taken; choose another one: annotator ui --port {port + 1}")
     sys.stderr.write(f"Annotator is on http://127.0.0.1:{port} (Ctrl+C ends it)\n")
     uvicorn.run(
-        "streamlit_app:app", host="127.0.0.1", port=port, log_level="warning", access_log=False, log_config=None
-    )
+        "streamlit_app:app", host="127.0.0.1", port=port, log_level="warning", access_log=False, log_config=None,
+        timeout_keep_alive=KEEP_ALIVE_SECONDS,
+    )  # fmt: skip
 
 
 def stop_condition(workspace: Workspace, parent: int | None, *, nice: bool, once: bool) -> Callable[[], bool]:

@@ -1,0 +1,66 @@
+"""Pictures of every page in light and dark for docs/tour.md: python -m docs.screenshots [FOLDER]."""
+
+import sys
+import tempfile
+from pathlib import Path
+
+from PIL import Image as Picture
+from playwright.sync_api import Page
+
+from annotator.services import rounds
+from annotator.services.demo import make_demo
+from annotator.services.scripted import answer_from_truth, read_truth
+from annotator.settings import Settings
+from annotator.ui.menu import MENU
+from annotator.workspace import Workspace
+from benchmarks.serving import Server, app, chromium
+
+SIZE = {"width": 1360, "height": 850}
+QUALITY = 72
+
+
+def main() -> None:
+    out = Path(sys.argv[1]) if len(sys.argv) > 1 else Path(__file__).parent / "images"
+    out.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name) / "demo"
+        make_demo(folder)
+        with Workspace.open(folder, Settings()) as workspace:
+            _fill(workspace)
+        with app(folder) as server, chromium() as browser:
+            for scheme in ("light", "dark"):
+                for page_name in MENU:
+                    context = browser.new_context(viewport=SIZE, color_scheme=scheme)
+                    _take(context.new_page(), server, page_name, out / f"{page_name}-{scheme}.webp")
+                    context.close()
+
+
+def _fill(workspace: Workspace) -> None:
+    """What makes each page worth looking at: some work of one's own, and a round that waits for audits."""
+    truth = read_truth(workspace, workspace.folder / "scenes" / "labels.csv")
+    answer_from_truth(workspace, truth, Settings().name, 12)
+    rounds.propose(workspace, Settings().name)
+
+
+def _take(page: Page, server: Server, name: str, file: Path) -> None:
+    page.goto(f"{server.base}/{'' if name == 'home' else name}")
+    page.locator("[data-testid=stApp][data-test-script-state=notRunning]").wait_for()
+    if name == "search":
+        page.get_by_label("Tag", exact=True).fill("boat")
+        page.keyboard.press("Enter")
+    if name in ("verify", "search", "clusters"):
+        page.locator(".cell").first.wait_for()
+        page.wait_for_timeout(2000)
+        for place in (3, 4, 9):
+            page.locator(".cell").nth(place).click()
+        page.mouse.move(1, 1)
+    page.wait_for_timeout(2500)
+    raw = file.with_suffix(".png")
+    page.screenshot(path=raw)
+    with Picture.open(raw) as picture:
+        picture.convert("RGB").save(file, "WEBP", quality=QUALITY, method=6)
+    raw.unlink()
+
+
+if __name__ == "__main__":
+    main()
