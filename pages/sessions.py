@@ -8,6 +8,11 @@ from annotator.terms import SessionState
 from annotator.ui import menu, open_page, table_height
 from annotator.ui.words import say
 
+COLUMNS = [
+    "session", "person", "state", "mode", "started_at", "last_seen_at", "pictures", "answers", "present", "absent",
+    "cannot tell", "taken back", "active_minutes", "answers_per_minute",
+]  # fmt: skip
+
 visit = open_page("sessions")
 st.caption(say("sessions.intro"))
 history = sessions.history(visit.workspace)
@@ -64,5 +69,15 @@ else:
 
 if history:
     st.subheader(say("sessions.all"))
-    table = pd.DataFrame(history).drop(columns=["modes", "tag", "page_size"])
-    st.dataframe(table, hide_index=True, width="stretch", height=table_height(len(table)))
+    table = pd.DataFrame(history)[COLUMNS]
+    for times in ("started_at", "last_seen_at"):
+        table[times] = pd.to_datetime(table[times])
+    st.dataframe(
+        table.rename(columns=lambda name: name.replace("_", " ")),
+        hide_index=True,
+        width="stretch",
+        height=table_height(len(table)),
+        column_config={
+            name: st.column_config.DatetimeColumn(format="YYYY-MM-DD HH:mm") for name in ("started at", "last seen at")
+        },
+    )
