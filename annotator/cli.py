@@ -292,6 +292,23 @@ def worker(
 
 
 @app.command()
+def project(
+    changes: Annotated[
+        list[str] | None, typer.Argument(metavar="[NAME=VALUE]...", help="for example overlap=2")
+    ] = None,
+    folder: Folder = DEFAULT_FOLDER,
+    as_json: AsJson = False,
+) -> None:
+    """Show what the project agreed on, or change it."""
+    from annotator.services.agreement import change, described
+
+    with _open(folder) as workspace:
+        if changes:
+            change(workspace, changes)
+        _show(described(workspace), as_json)
+
+
+@app.command()
 def backbones(as_json: AsJson = False) -> None:
     """What can compute embeddings, and how each is named."""
     from annotator.services.doctor import backbone_table

@@ -4,10 +4,11 @@ Chromium without a window, 1920 x 1080, one after the other in the same run. Lab
 (1280 x 960, made from the coco256 pack) is complete, decoded and in a frame. Verify: Enter until all 60 pictures of the
 next page are. Plain is benchmarks/plain_app.py: st.image, st.checkbox and st.button with a shortcut, run by
 `streamlit run`. Pauses between presses are those of a quick person. `--scale` measures the same in a workspace
-of 1,000,000 images and 1,000 tags beside the small one.
+of 1,000,000 images and 1,000 tags beside the small one. Type-ahead: the search behind each keystroke in 100,000 tags.
 """
 
 import argparse
+import csv
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
@@ -29,6 +30,7 @@ BLOCK = 50  # presses before it is the other one's turn: both meet the same nois
 PAUSE_MS, PAGE_PAUSE_MS = 350, 1200
 PAGE = 60
 WIDTH, HEIGHT = 1920, 1080
+VOCABULARY = 100_000
 
 # Installed in the page: the time from a key to the frame in which every picture that `find` names is new and painted.
 PROBE = """
@@ -82,8 +84,12 @@ def main() -> None:
                 )  # fmt: skip
                 with plain:
                     figures |= _beside_plain(browser, ours, plain, presses, pages)
-    rows = [{"what": what, **values} for what, values in figures.items()]
-    report.show("Key press to painted, ms", rows)
+                figures["type_ahead"] = _type_ahead(browser, ours)
+    type_ahead = figures.pop("type_ahead", None)
+    report.show("Key press to painted, ms", [{"what": what, **values} for what, values in figures.items()])
+    if type_ahead:
+        report.show("Type-ahead, ms a keystroke", [type_ahead])
+        figures["type_ahead"] = type_ahead
     report.write(options.json, figures)
 
 
@@ -180,6 +186,62 @@ def _once(page: Page, find: str, pause: int) -> float:
     page.wait_for_function("() => window.took !== null", timeout=30_000)
     page.wait_for_timeout(pause)
     return float(page.evaluate("window.took"))
+
+
+def _vocabulary() -> list[list[Any]]:
+    """100,000 tags: real names (ImageNet-22k and LVIS, Open Images), then pairs of them until there are enough."""
+    folder = report.packs() / "vocab"
+    names: dict[str, None] = {}
+    for file in ("imagenet22k_lvis_22047.csv", "openimages_labels_7881.csv"):
+        with (folder / file).open(encoding="utf-8", newline="") as lines:
+            for row in csv.DictReader(lines):
+                names[next(value for key, value in row.items() if "name" in key.lower())] = None
+    real = list(names)
+    rng = np.random.default_rng(0)
+    while len(names) < VOCABULARY:
+        first, second = rng.choice(len(real), 2)
+        names[f"{real[first]} {real[second]}"] = None
+    return [[number, name, []] for number, name in enumerate(names)]
+
+
+def _type_ahead(browser: Browser, ours: Server) -> dict[str, Any]:
+    """Names typed letter by letter, every fourth with a letter left out: the time of each keystroke's search."""
+    context = browser.new_context()
+    page = context.new_page()
+    page.goto(f"{ours.base}/label")
+    found = page.evaluate(
+        """async (tags) => {
+          const { TagIndex } = await import("/api/ui/tag_index.js");
+          const began = performance.now();
+          const index = new TagIndex(tags);
+          const built = performance.now() - began;
+          const times = [];
+          let hits = 0, wanted = 0;
+          for (let at = 0; at < tags.length; at += Math.floor(tags.length / 60)) {
+            const name = tags[at][1];
+            const typed = at % 4 ? name : name.slice(0, 2) + name.slice(3);
+            for (let letters = 1; letters <= Math.min(typed.length, 14); letters += 1) {
+              const start = performance.now();
+              index.search(typed.slice(0, letters));
+              times.push(performance.now() - start);
+            }
+            wanted += 1;
+            hits += index.search(typed).some((one) => one.id === tags[at][0]);
+          }
+          return { built, times, hits, wanted };
+        }""",
+        _vocabulary(),
+    )
+    context.close()
+    return {
+        "tags": VOCABULARY,
+        "keystrokes": len(found["times"]),
+        "median_ms": round(float(np.median(found["times"])), 2),
+        "p95_ms": round(float(np.percentile(found["times"], 95)), 2),
+        "worst_ms": round(max(found["times"]), 1),
+        "index_built_ms": round(found["built"]),
+        "found": f"{found['hits']} of {found['wanted']}",
+    }
 
 
 def _photos(folder: Path) -> list[Path]:

@@ -291,26 +291,3 @@ def test_two_tabs_of_one_person_lose_and_double_nothing(
     latest = dict(shown)  # both tabs may show one picture: the later answer stands
     for row, states in latest.items():
         assert served.labels(row) == states
-
-
-def test_a_hundred_thousand_tags_answer_within_a_blink(page: Page, served: Served) -> None:
-    """Not a timing: that the index finds names, synonyms and typos among so many, in the browser itself."""
-    served.open(page, "label")
-    LabelPage(page, served)
-    found = page.evaluate(
-        """async () => {
-          const { TagIndex } = await import("/api/ui/tag_index.js");
-          const synonyms = (id) => (id % 10 ? [] : [`synonym ${id}`]);
-          const tags = Array.from({ length: 100000 }, (_, id) => [id, `thing number ${id}`, synonyms(id)]);
-          tags.push([100000, "Zürich lake", []], [100001, "hammerhead shark", []]);
-          const index = new TagIndex(tags);
-          const best = (text) => index.search(text, 3).map(({ name }) => name);
-          return { name: best("zurich"), word: best("lake"), typo: best("hamerhaed"), synonym: best("synonym 500"),
-                   number: best("thing number 4711"), none: best("qqqqqq"), empty: best("  ") };
-        }"""
-    )
-    assert found["name"] == found["word"] == ["Zürich lake"]
-    assert found["typo"] == ["hammerhead shark"]
-    assert found["synonym"][0] == "thing number 500"
-    assert found["number"][0] == "thing number 4711"
-    assert found["none"] == found["empty"] == []

@@ -2,6 +2,7 @@
 // Sorted keys and binary search; typos by a Levenshtein automaton walked over the same sorted keys. Made for 100,000 tags.
 
 const TYPOS = [[8, 2], [3, 1]]; // from so many letters on, so many typos
+const FAR = 99;
 const NAME = 0, SYNONYM = 1, WORD = 2, INSIDE = 3;
 
 export const fold = (text) =>
@@ -28,10 +29,10 @@ export class TagIndex {
     if (!wanted) return [];
     const found = new Map(); // place of the tag → how well it fits, smaller is better
     this.collect(found, this.lower(wanted), this.upper(wanted), 0);
-    const typos = TYPOS.find(([letters]) => wanted.length >= letters)?.[1] ?? 0;
-    if (found.size < most && typos) this.collectNear(found, wanted, typos);
+    const allowed = TYPOS.find(([letters]) => wanted.length >= letters)?.[1] ?? 0;
+    for (let typos = 1; typos <= allowed && found.size < most; typos += 1) this.collectNear(found, wanted, typos);
     if (!found.size) this.collectInside(found, wanted, most);
-    const best = [...found].sort((a, b) => a[1] - b[1] || a[0] - b[0]).slice(0, most);
+    const best = smallest(found, most);
     return best.map(([place]) => ({ id: this.tags[place][0], name: this.tags[place][1] }));
   }
 
@@ -47,41 +48,29 @@ export class TagIndex {
   // The rows of the edit-distance table belong to prefixes: keys that share a prefix share them, and a prefix that is
   // too far from `wanted` ends the walk for all keys below it.
   collectNear(found, wanted, typos) {
-    const rows = [Uint8Array.from({ length: wanted.length + 1 }, (_, column) => column)];
+    const table = new Table(wanted, typos);
     let previous = "";
+    let known = 0; // rows of the table that belong to the key at hand
     for (let at = 0; at < this.keys.length; ) {
       const key = this.keys[at];
-      let depth = shared(previous, key);
+      known = Math.min(known, shared(previous, key));
       previous = key;
-      rows.length = Math.min(rows.length, depth + 1);
-      depth = rows.length - 1;
       let next = at + 1;
-      while (depth < key.length) {
-        depth += 1;
-        rows.push(nextRow(rows, wanted, key, depth));
-        const distance = rows[depth][wanted.length];
-        if (distance <= typos) {
-          next = this.upper(key.slice(0, depth), at);
-          this.collect(found, at, next, this.closest(rows, wanted, key, depth, distance));
+      while (known < key.length) {
+        known += 1;
+        const least = table.fill(key, known);
+        if (table.distance(known) <= typos) {
+          next = this.past(key.slice(0, known), at);
+          this.collect(found, at, next, table.closest(key, known));
           break;
         }
-        if (Math.min(...rows[depth]) > typos) {
-          next = this.upper(key.slice(0, depth), at);
+        if (least > typos) {
+          next = this.past(key.slice(0, known), at);
           break;
         }
       }
       at = next;
     }
-  }
-
-  // One letter further the distance may be smaller still ("bota" is two from "bo", one from "boat").
-  closest(rows, wanted, key, depth, distance) {
-    const further = [...rows];
-    for (let at = depth + 1; at <= Math.min(key.length, depth + distance); at += 1) {
-      further.push(nextRow(further, wanted, key, at));
-      distance = Math.min(distance, further[at][wanted.length]);
-    }
-    return distance;
   }
 
   collectInside(found, wanted, most) {
@@ -98,12 +87,19 @@ export class TagIndex {
   }
 
   // The first key after all that begin with `prefix`.
-  upper(prefix, from = 0) {
-    return this.bisect(from, (key) => key > prefix && !key.startsWith(prefix));
+  upper(prefix) {
+    return this.bisect(0, (key) => key > prefix && !key.startsWith(prefix));
   }
 
-  bisect(low, isBeyond) {
-    let high = this.keys.length;
+  // The same from a key on that begins with it: in growing steps, because most prefixes have few keys.
+  past(prefix, from) {
+    const { keys } = this;
+    let step = 1;
+    while (from + step < keys.length && keys[from + step].startsWith(prefix)) step *= 2;
+    return this.bisect(from + (step >> 1), (key) => !key.startsWith(prefix), Math.min(keys.length, from + step));
+  }
+
+  bisect(low, isBeyond, high = this.keys.length) {
     while (low < high) {
       const middle = (low + high) >> 1;
       if (isBeyond(this.keys[middle])) high = middle;
@@ -112,6 +108,21 @@ export class TagIndex {
     return low;
   }
 }
+
+// The `most` entries with the smallest values, without sorting thousands for the eight that are shown.
+function smallest(found, most) {
+  const best = [];
+  for (const entry of found) {
+    if (best.length === most && !isBefore(entry, best[most - 1])) continue;
+    let at = best.length;
+    while (at > 0 && isBefore(entry, best[at - 1])) at -= 1;
+    best.splice(at, 0, entry);
+    best.length = Math.min(best.length, most);
+  }
+  return best;
+}
+
+const isBefore = (a, b) => a[1] < b[1] || (a[1] === b[1] && a[0] < b[0]);
 
 function addKeys(entries, text, place, kind) {
   entries.push({ key: text, place, kind });
@@ -127,18 +138,50 @@ function shared(a, b) {
   return count;
 }
 
-// One more letter of `key`: insertion, deletion, replacement, and two letters swapped (Damerau 1964).
-function nextRow(rows, wanted, key, depth) {
-  const above = rows[depth - 1];
-  const row = new Uint8Array(wanted.length + 1);
-  const letter = key[depth - 1];
-  row[0] = depth;
-  for (let column = 1; column <= wanted.length; column += 1) {
-    const same = wanted[column - 1] === letter ? 0 : 1;
-    let cost = Math.min(above[column] + 1, row[column - 1] + 1, above[column - 1] + same);
-    const swapped = depth > 1 && column > 1 && wanted[column - 1] === key[depth - 2] && wanted[column - 2] === letter;
-    if (swapped) cost = Math.min(cost, rows[depth - 2][column - 2] + 1);
-    row[column] = cost;
+// Edit distances between prefixes of a key (rows) and of what is wanted (columns): insertion, deletion, replacement, and
+// two letters swapped (Damerau 1964). Only columns near the diagonal can be within so many typos; the rest stays far.
+class Table {
+  constructor(wanted, typos) {
+    this.wanted = wanted;
+    this.typos = typos;
+    const rows = wanted.length + 2 * typos + 2;
+    this.rows = Array.from({ length: rows }, () => new Uint8Array(wanted.length + 1).fill(FAR));
+    for (let column = 0; column <= wanted.length; column += 1) this.rows[0][column] = column;
   }
-  return row;
+
+  // Row `depth` from the rows above it; its smallest distance.
+  fill(key, depth) {
+    if (depth >= this.rows.length) return FAR;
+    const { wanted, typos, rows } = this;
+    const [row, above] = [rows[depth], rows[depth - 1]];
+    const letter = key[depth - 1];
+    const [from, to] = [Math.max(1, depth - typos), Math.min(wanted.length, depth + typos)];
+    row[0] = Math.min(depth, FAR);
+    if (from > 1) row[from - 1] = FAR;
+    let least = from > 1 ? FAR : row[0];
+    for (let column = from; column <= to; column += 1) {
+      const same = wanted[column - 1] === letter ? 0 : 1;
+      let cost = Math.min(above[column] + 1, row[column - 1] + 1, above[column - 1] + same);
+      const swapped = depth > 1 && column > 1 && wanted[column - 1] === key[depth - 2] && wanted[column - 2] === letter;
+      if (swapped) cost = Math.min(cost, rows[depth - 2][column - 2] + 1);
+      row[column] = Math.min(cost, FAR);
+      if (cost < least) least = cost;
+    }
+    if (to < wanted.length) row[to + 1] = FAR;
+    return least;
+  }
+
+  distance(depth) {
+    return depth < this.rows.length ? this.rows[depth][this.wanted.length] : FAR;
+  }
+
+  // A letter or two further the distance may be smaller still ("bota" is two from "bo", one from "boat").
+  closest(key, depth) {
+    let best = this.distance(depth);
+    for (let at = depth + 1; at <= Math.min(key.length, depth + this.typos); at += 1) {
+      this.fill(key, at);
+      best = Math.min(best, this.distance(at));
+    }
+    return best;
+  }
 }
