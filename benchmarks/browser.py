@@ -28,7 +28,7 @@ from benchmarks.serving import Server, app, chromium
 TAGS = 24
 BLOCK = 50  # presses before it is the other one's turn: both meet the same noise
 PAUSE_MS, PAGE_PAUSE_MS = 350, 1200
-PAGE = 60
+PAGES_OF_A_TAG = 2  # of 256 photos three quarters are for training: enough for two pages and the next one
 WIDTH, HEIGHT = 1920, 1080
 VOCABULARY = 100_000
 
@@ -102,7 +102,7 @@ def _beside_plain(browser: Browser, ours: Server, plain: Server, presses: int, p
     )
     grids = _alternate(
         pages,
-        3,  # a tag's pictures are enough for three pages
+        PAGES_OF_A_TAG,
         _presser(browser, f"{ours.base}/verify?tag={{turn}}", OURS["verify"], PAGE_PAUSE_MS),
         _presser(browser, f"{plain.base}/?mode=grid", PLAIN, PAGE_PAUSE_MS),
     )
@@ -119,7 +119,7 @@ def _scale(browser: Browser, small: Server, large: Server, presses: int, pages: 
         for server in (large, small)
     ]
     label_times = _alternate(presses, BLOCK, *label)
-    verify_times = _alternate(pages, 3, *verify)
+    verify_times = _alternate(pages, PAGES_OF_A_TAG, *verify)
     return {
         "label_at_scale": _against(*label_times, "small", slower=True),
         "verify_at_scale": _against(*verify_times, "small", slower=True),
