@@ -28,6 +28,7 @@ from benchmarks.serving import Server, app, chromium
 TAGS = 24
 BLOCK = 50  # presses before it is the other one's turn: both meet the same noise
 PAUSE_MS, PAGE_PAUSE_MS = 350, 1200
+PAGE = 60  # pictures
 PAGES_OF_A_TAG = 2  # of 256 photos three quarters are for training: enough for two pages and the next one
 WIDTH, HEIGHT = 1920, 1080
 VOCABULARY = 100_000
@@ -103,7 +104,7 @@ def _beside_plain(browser: Browser, ours: Server, plain: Server, presses: int, p
     grids = _alternate(
         pages,
         PAGES_OF_A_TAG,
-        _presser(browser, f"{ours.base}/verify?tag={{turn}}", OURS["verify"], PAGE_PAUSE_MS),
+        _presser(browser, f"{ours.base}/verify?tag={{turn}}&size={PAGE}", OURS["verify"], PAGE_PAUSE_MS),
         _presser(browser, f"{plain.base}/?mode=grid", PLAIN, PAGE_PAUSE_MS),
     )
     return {
@@ -115,7 +116,7 @@ def _beside_plain(browser: Browser, ours: Server, plain: Server, presses: int, p
 def _scale(browser: Browser, small: Server, large: Server, presses: int, pages: int) -> dict[str, Any]:
     label = [_presser(browser, f"{server.base}/label", OURS["label"], PAUSE_MS) for server in (large, small)]
     verify = [
-        _presser(browser, f"{server.base}/verify?tag={{turn}}", OURS["verify"], PAGE_PAUSE_MS)
+        _presser(browser, f"{server.base}/verify?tag={{turn}}&size={PAGE}", OURS["verify"], PAGE_PAUSE_MS)
         for server in (large, small)
     ]
     label_times = _alternate(presses, BLOCK, *label)
