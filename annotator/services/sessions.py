@@ -101,19 +101,22 @@ def recent(workspace: Workspace, annotator: str, number: int, count: int = REMEM
                 .order_by(Submission.id.desc()).limit(count)
             )
         )[::-1]  # fmt: skip
-        asked: list[tuple[Submission, Task, dict[int, int]]] = []
+        asked: dict[int, tuple[Submission, Task, dict[int, int]]] = {}
         for submission in given:
             entries = session.scalars(select(JournalEntry).where(JournalEntry.submission_id == submission.id)).all()
             states = {entry.tag_id: int(entry.state) for entry in entries if entry.state is not None}
             rows = {entry.image_row for entry in entries}
-            done = select(Task).where(Task.image_row.in_(rows), Task.tag_id.is_(None), Task.annotator_id.is_not(None))
+            done = select(Task).where(
+                Task.image_row.in_(rows), Task.tag_id.is_(None), Task.annotator_id == submission.annotator_id
+            )
             task = session.scalar(done.order_by(Task.id.desc()).limit(1))
             if len(rows) == 1 and task is not None:
-                asked.append((submission, task, states))
-    shown = questions.described(workspace, annotator, [task for _, task, _ in asked])
+                asked.pop(task.image_row, None)  # answered again since: the later answer has its place
+                asked[task.image_row] = submission, task, states
+    shown = questions.described(workspace, annotator, [task for _, task, _ in asked.values()])
     return [
         {**question, "answered": states, "client": submission.client, "seq": submission.seq}
-        for question, (submission, _, states) in zip(shown, asked, strict=True)
+        for question, (submission, _, states) in zip(shown, asked.values(), strict=True)
     ]
 
 

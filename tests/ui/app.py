@@ -67,9 +67,9 @@ class Served(Server):
 class LabelPage:
     """The Label page by its keys, and what is on the screen."""
 
-    def __init__(self, page: Page, served: Served) -> None:
+    def __init__(self, page: Page, served: Served, name: str = "label") -> None:
         self.page = page
-        served.open(page, "label")
+        served.open(page, name)
         self.painted()
 
     def painted(self) -> int:

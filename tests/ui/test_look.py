@@ -133,3 +133,20 @@ def test_work_serves_a_way_of_working_and_both_stay_at_hand(page: Page, served: 
     main = page.locator("[data-testid=stMainBlockContainer]")
     assert main.get_by_role("link", name="Verify").is_visible()
     assert main.get_by_role("link", name="Label").is_visible()
+
+
+def test_work_runs_the_script_once_a_stretch(page: Page, served: Served) -> None:
+    from annotator.ui.components import PICTURES_A_TURN
+
+    frames: list[object] = []
+    page.on("websocket", lambda socket: socket.on("framesent", lambda frame: frames.append(frame)))
+    open_whole(page, served, "work")
+    label = LabelPage(page, served, name="work")
+    page.wait_for_timeout(500)
+    opened = len(frames)
+    for _ in range(PICTURES_A_TURN + 5):
+        label.answer()
+        label.painted()
+    label.saved()
+    page.wait_for_timeout(1000)
+    assert len(frames) == opened + 1

@@ -299,7 +299,9 @@ class Labeler {
     if (this.trail.open.length <= this.ahead() / 2) this.refill();
     this.focus();
     this.turnLeft -= 1;
-    if (this.turnLeft <= 0) this.tell("turn", Date.now());
+    if (this.turnLeft > 0) return;
+    this.turnLeft = this.data.turn.answers; // the script runs once a stretch, not at every key from here on
+    this.tell("turn", Date.now());
   }
 
   nothing() {

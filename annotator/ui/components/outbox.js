@@ -7,6 +7,8 @@
 
 const PREFIX = "annotator-outbox:";
 const MOST_AT_ONCE = 200;
+const MOST_LETTERS = 1_000_000; // of one request: the server refuses more than four times as many
+const MOST_FAREWELL = 60_000; // a browser sends no more behind a page that is gone
 const FIRST_WAIT = 250;
 const LONGEST_WAIT = 5000;
 const TIMEOUT = 10000;
@@ -149,15 +151,24 @@ export class Sender {
 
   lastChance() {
     for (const box of [...this.adopted, this.own]) {
-      if (box.items.length) fetch("/api/answers", { ...this.request(box), keepalive: true }).catch(() => {});
+      if (!box.items.length) continue;
+      fetch("/api/answers", { ...this.request(box, undefined, MOST_FAREWELL), keepalive: true }).catch(() => {});
     }
   }
 
-  request(box, signal) {
+  request(box, signal, most = MOST_LETTERS) {
+    const texts = [];
+    let letters = 0;
+    for (const item of box.items.slice(0, MOST_AT_ONCE)) {
+      const text = JSON.stringify(item);
+      letters += text.length;
+      if (texts.length && letters > most) break;
+      texts.push(text);
+    }
     return {
       method: "POST",
       headers: { "Content-Type": "application/json" },
-      body: JSON.stringify({ client: box.client, answers: box.items.slice(0, MOST_AT_ONCE) }),
+      body: `{"client":${JSON.stringify(box.client)},"answers":[${texts.join(",")}]}`,
       signal,
     };
   }

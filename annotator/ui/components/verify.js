@@ -57,9 +57,12 @@ class Verify {
     this.defaultState = PRESENT;
   }
 
+  // On the Work page another stretch may be about another tag.
   update(data) {
+    const other = data.turn && data.tag !== this.data.tag;
     this.data = data;
     this.work.renew(data);
+    if (other) this.chooseById(data.tag);
   }
 
   unmount() {
@@ -127,6 +130,12 @@ class Verify {
       button.addEventListener("click", () => this.choose({ id, name }));
       line.append(button);
     }
+  }
+
+  async chooseById(wanted) {
+    const vocabulary = await tags().catch(() => ({ tags: [] }));
+    const found = vocabulary.tags.find(([id]) => id === wanted);
+    if (found) this.choose({ id: found[0], name: found[1] });
   }
 
   async choose(tag) {
@@ -311,7 +320,10 @@ class Verify {
     this.page = fitting.slice(0, this.size);
     this.next = [...fitting.slice(this.size), ...others];
     this.turnLeft -= 1;
-    if (this.turnLeft <= 0) this.tell("turn", Date.now());
+    if (this.turnLeft <= 0) {
+      this.turnLeft = this.data.turn.pages;
+      this.tell("turn", Date.now());
+    }
     if (!this.page.length) return this.load();
     this.show();
     this.prefetch();
