@@ -95,17 +95,18 @@ def main() -> None:
 
 
 def _beside_plain(browser: Browser, ours: Server, plain: Server, presses: int, pages: int) -> dict[str, Any]:
-    measured = _alternate(
-        presses,
-        BLOCK,
-        _presser(browser, f"{ours.base}/label", OURS["label"], PAUSE_MS),
-        _presser(browser, f"{plain.base}/", PLAIN, PAUSE_MS),
-    )
+    # Verify first: what Label answers, Verify need not ask any more.
     grids = _alternate(
         pages,
         PAGES_OF_A_TAG,
         _presser(browser, f"{ours.base}/verify?tag={{turn}}&size={PAGE}", OURS["verify"], PAGE_PAUSE_MS),
         _presser(browser, f"{plain.base}/?mode=grid", PLAIN, PAGE_PAUSE_MS),
+    )
+    measured = _alternate(
+        presses,
+        BLOCK,
+        _presser(browser, f"{ours.base}/label", OURS["label"], PAUSE_MS),
+        _presser(browser, f"{plain.base}/", PLAIN, PAUSE_MS),
     )
     return {
         "label": _against(*measured, "plain"),
@@ -119,8 +120,8 @@ def _scale(browser: Browser, small: Server, large: Server, presses: int, pages: 
         _presser(browser, f"{server.base}/verify?tag={{turn}}&size={PAGE}", OURS["verify"], PAGE_PAUSE_MS)
         for server in (large, small)
     ]
-    label_times = _alternate(presses, BLOCK, *label)
     verify_times = _alternate(pages, PAGES_OF_A_TAG, *verify)
+    label_times = _alternate(presses, BLOCK, *label)
     return {
         "label_at_scale": _against(*label_times, "small", slower=True),
         "verify_at_scale": _against(*verify_times, "small", slower=True),

@@ -187,6 +187,7 @@ class JournalEntry(Base):
     previous: Mapped[LabelState | None] = mapped_column(EnumValue(LabelState))
     kind: Mapped[TaskKind] = mapped_column(EnumValue(TaskKind))
     submission_id: Mapped[int | None] = mapped_column(ForeignKey("submission.id"), index=True)
+    round_number: Mapped[int | None] = mapped_column(ForeignKey("round.number"))
     at: Mapped[datetime]
 
 

@@ -66,6 +66,8 @@ class Receipt:
     """What the client learns: everything up to `acked` is safe; `problems` says what could not be used and why."""
 
     acked: int
+    received: list[int] = field(default_factory=list)
+    """Those of this request, all of them safe, also behind a hole in the numbers."""
     problems: list[dict[str, Any]] = field(default_factory=list)
     notes: list[dict[str, Any]] = field(default_factory=list)
     """What the person should know of answers that were written: somebody else had the question meanwhile."""

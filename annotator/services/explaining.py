@@ -7,7 +7,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from annotator.services import embedding, models, searching, suggesting
-from annotator.services.labelling import parts
+from annotator.services.label_store import parts
 from annotator.services.snapshots import live_tags
 from annotator.snapshot import SnapshotTag
 from annotator.terms import LabelState, SuggestionOrigin

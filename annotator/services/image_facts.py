@@ -10,7 +10,7 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from annotator.learning.splits import assign_splits
-from annotator.services.labelling import parts
+from annotator.services.label_store import parts
 from annotator.snapshot import SPLIT_CODES
 from annotator.terms import LabelState, RoundStatus, Split
 from annotator.workspace import Workspace

@@ -13,7 +13,7 @@ from annotator.learning.queries import QUERIES, Pool
 from annotator.services import models, tasks
 from annotator.services.embedding import current_backbone
 from annotator.services.image_facts import image_count, splits_of
-from annotator.services.labelling import parts
+from annotator.services.label_store import parts
 from annotator.services.snapshots import take
 from annotator.snapshot import Snapshot
 from annotator.terms import LabelState, Origin, Split, TaskKind

@@ -8,7 +8,7 @@ from sqlalchemy.orm import Session
 
 from annotator.services import picking, rounds, suggesting, tasks
 from annotator.services.image_facts import decided, is_large, names_of, splits_of
-from annotator.services.labelling import parts
+from annotator.services.label_store import parts
 from annotator.services.tasks import SHOWN_TAGS
 from annotator.terms import Split
 from annotator.workspace import Workspace

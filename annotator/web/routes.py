@@ -3,6 +3,7 @@
 import hashlib
 import json
 from collections.abc import Callable
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -130,7 +131,7 @@ async def answers(request: Request) -> Response:
     receipt = await run_in_threadpool(
         labelling.record, current(), request.state.person, str(body.get("client", "")), parsed
     )
-    return JSONResponse({"acked": receipt.acked, "problems": receipt.problems, "notes": receipt.notes})
+    return JSONResponse(asdict(receipt))
 
 
 async def component(request: Request) -> Response:

@@ -91,7 +91,12 @@ def test_answers_are_stored_under_the_persons_name_and_acknowledged(client: Test
     labels = [[question["image"], shown["tag"], 1] for shown in question["suggestions"]]
     body = {"client": "tab", "answers": [{"seq": 1, "labels": labels, "tasks": [question["task"]], "seconds": 1.5}]}
     for _ in range(2):
-        assert client.post("/api/answers", json=body).json() == {"acked": 1, "problems": [], "notes": []}
+        assert client.post("/api/answers", json=body).json() == {
+            "acked": 1,
+            "received": [1],
+            "problems": [],
+            "notes": [],
+        }
     with served.reading() as session:
         assert len(session.scalars(select(Label)).all()) == len(labels)
     again = client.post("/api/claim", json={"tag": None, "count": 1}).json()["questions"][0]

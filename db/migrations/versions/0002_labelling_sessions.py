@@ -46,6 +46,14 @@ def upgrade() -> None:
         " labels = (SELECT count(*) FROM journal_entry WHERE submission_id = submission.id),"
         " pictures = (SELECT count(DISTINCT image_row) FROM journal_entry WHERE submission_id = submission.id)"
     )
+    op.execute("ALTER TABLE journal_entry ADD COLUMN round_number INTEGER REFERENCES round (number)")
+    # Of labels that changed since, the journal cannot say any more whose round they answered.
+    op.execute(
+        "UPDATE journal_entry SET round_number = (SELECT round_number FROM label WHERE"
+        " label.image_row = journal_entry.image_row AND label.tag_id = journal_entry.tag_id"
+        " AND label.annotator_id = journal_entry.annotator_id AND label.state = journal_entry.state"
+        " AND label.kind = journal_entry.kind)"
+    )
     op.drop_index("ix_task_done_at_kind_tag_id_position", "task")
     op.create_index(op.f("ix_task_tag_id_done_at_position"), "task", ["tag_id", "done_at", "position"])
 
@@ -53,6 +61,7 @@ def upgrade() -> None:
 def downgrade() -> None:
     op.drop_index("ix_task_tag_id_done_at_position", "task")
     op.create_index(op.f("ix_task_done_at_kind_tag_id_position"), "task", ["done_at", "kind", "tag_id", "position"])
+    op.execute("ALTER TABLE journal_entry DROP COLUMN round_number")
     op.drop_index("ix_submission_annotator_id_at", "submission")
     op.drop_index("ix_submission_session_id", "submission")
     for name in reversed(COLUMNS):

@@ -1,0 +1,174 @@
+"""Labels and their journal as rows: written in bulk, and taken back to what stands without an answer."""
+
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy import delete, insert, or_, select, update
+from sqlalchemy.orm import Session
+
+from annotator.terms import LabelState, TaskKind
+from db.models import JournalEntry, Label, Submission, Task
+
+IN_A_QUERY = 500  # parameters; SQLite builds differ in how many they bear
+Pair = tuple[int, int]
+"""(image row, tag id)"""
+
+
+@dataclass(frozen=True)
+class Change:
+    """One label to be set, with why it was asked.
+
+    A change that nobody asked for (`asked` False) keeps the kind and round of the label it changes: what was drawn at
+    random, or for an audit, still was.
+    """
+
+    row: int
+    tag_id: int
+    state: LabelState
+    kind: TaskKind = TaskKind.PICK
+    round_number: int | None = None
+    asked: bool = False
+
+
+@dataclass(frozen=True)
+class Standing:
+    """What an annotator says of one tag on one image now."""
+
+    id: int
+    state: LabelState
+    kind: TaskKind
+    round_number: int | None
+
+
+def parts(wanted: Collection[int]) -> Iterator[list[int]]:
+    """`wanted` in lists that one query bears."""
+    ordered = sorted(wanted)
+    for start in range(0, len(ordered), IN_A_QUERY):
+        yield ordered[start : start + IN_A_QUERY]
+
+
+def write(
+    session: Session, annotator_id: int, changes: Sequence[Change], submission_id: int | None, at: datetime
+) -> int:
+    """Make `changes` what the annotator says now and note each in the journal; how many changed a state.
+
+    In bulk, because one image can carry answers on every tag of a large vocabulary.
+    """
+    present = standing(session, annotator_id, {change.row for change in changes})
+    latest = {(change.row, change.tag_id): change for change in changes}
+    journal, fresh, changed = [], [], []
+    for (row, tag_id), change in latest.items():
+        before = present.get((row, tag_id))
+        keeps = before is not None and not change.asked
+        why = {
+            "kind": before.kind if before and keeps else change.kind,
+            "round_number": before.round_number if before and keeps else change.round_number,
+        }
+        key = {"image_row": row, "tag_id": tag_id, "annotator_id": annotator_id}
+        if before is None:
+            fresh.append({**key, "state": change.state, **why, "at": at})
+        else:
+            changed.append({"id": before.id, "state": change.state, **why, "at": at})
+        previous = before.state if before else None
+        entry = {**key, "state": change.state, "previous": previous, **why, "submission_id": submission_id, "at": at}
+        journal.append(entry)
+    _execute(session, fresh, changed, [], journal)
+    _close_questions(session, annotator_id, set(latest), at)
+    return sum(entry["previous"] != entry["state"] for entry in journal)
+
+
+def standing(session: Session, annotator_id: int, rows: Collection[int]) -> dict[Pair, Standing]:
+    """What the annotator says on `rows`."""
+    found: dict[Pair, Standing] = {}
+    for part in parts(rows):
+        query = select(Label.image_row, Label.tag_id, Label.id, Label.state, Label.kind, Label.round_number).where(
+            Label.annotator_id == annotator_id, Label.image_row.in_(part)
+        )
+        for row, tag, number, state, kind, round_number in session.execute(query):
+            found[row, tag] = Standing(number, state, kind, round_number)
+    return found
+
+
+def take_back(session: Session, undone: Submission, by: Submission, lease: timedelta) -> None:
+    """Undo the answer `undone` for the submission `by`: each of its labels becomes what the newest answer that stands
+    says, or goes; its questions are in the person's hands again for `lease`."""
+    undone.undone = True
+    session.flush()
+    of_it = select(JournalEntry.image_row, JournalEntry.tag_id).where(JournalEntry.submission_id == undone.id)
+    pairs = {(row, tag) for row, tag in session.execute(of_it)}
+    rows = {row for row, _ in pairs}
+    now = standing(session, undone.annotator_id, rows)
+    wanted = _answers_that_stand(session, undone.annotator_id, rows)
+    changed, gone, journal = [], [], []
+    for row, tag in sorted(pairs):
+        label, entry = now.get((row, tag)), wanted.get((row, tag))
+        if label is None or (entry is not None and _agrees(label, entry)):
+            continue
+        if entry is None:
+            gone.append(label.id)
+        else:
+            values = {"state": entry.state, "kind": entry.kind, "round_number": entry.round_number, "at": by.at}
+            changed.append({"id": label.id, **values})
+        journal.append(
+            {
+                "image_row": row, "tag_id": tag, "annotator_id": undone.annotator_id, "submission_id": by.id,
+                "state": entry.state if entry else None, "previous": label.state, "at": by.at,
+                "kind": entry.kind if entry else label.kind,
+                "round_number": entry.round_number if entry else label.round_number,
+            }
+        )  # fmt: skip
+    _execute(session, [], changed, gone, journal)
+    for part in parts(rows):
+        reopened = (
+            update(Task)
+            .where(Task.image_row.in_(part), Task.done_at == undone.at, Task.annotator_id == undone.annotator_id)
+            .values(done_at=None, leased_until=by.at + lease)
+        )
+        session.execute(reopened)
+
+
+def _answers_that_stand(session: Session, annotator_id: int, rows: Collection[int]) -> dict[Pair, JournalEntry]:
+    """The newest answer of an annotator to each pair on `rows` that was not taken back."""
+    found: dict[Pair, JournalEntry] = {}
+    answer = or_(JournalEntry.submission_id.is_(None), (Submission.labels > 0) & Submission.undone.is_(False))
+    for part in parts(rows):
+        query = (
+            select(JournalEntry)
+            .outerjoin(Submission, Submission.id == JournalEntry.submission_id)
+            .where(JournalEntry.annotator_id == annotator_id, JournalEntry.image_row.in_(part), answer)
+            .order_by(JournalEntry.id)
+        )
+        found.update({(entry.image_row, entry.tag_id): entry for entry in session.scalars(query)})
+    return found
+
+
+def _agrees(label: Standing, entry: JournalEntry) -> bool:
+    return (label.state, label.kind, label.round_number) == (entry.state, entry.kind, entry.round_number)
+
+
+def _execute(
+    session: Session,
+    fresh: list[dict[str, Any]],
+    changed: list[dict[str, Any]],
+    gone: list[int],
+    journal: list[dict[str, Any]],
+) -> None:
+    if fresh:
+        session.execute(insert(Label), fresh)
+    if changed:
+        session.execute(update(Label), changed)
+    for part in parts(gone):
+        session.execute(delete(Label).where(Label.id.in_(part)))
+    if journal:
+        session.execute(insert(JournalEntry), journal)
+
+
+def _close_questions(session: Session, annotator_id: int, pairs: set[Pair], at: datetime) -> None:
+    """End the open questions about just these tags on these images: whoever asked, they are answered now."""
+    for part in parts({row for row, _ in pairs}):
+        waiting = select(Task).where(Task.image_row.in_(part), Task.tag_id.is_not(None), Task.done_at.is_(None))
+        for task in session.scalars(waiting):
+            if (task.image_row, task.tag_id) in pairs:
+                task.done_at, task.annotator_id = at, annotator_id
