@@ -4,7 +4,7 @@ import streamlit as st
 
 from annotator.errors import AnnotatorError
 from annotator.services import clustering, status
-from annotator.ui import open_page
+from annotator.ui import open_page, plain
 from annotator.ui.components import bulk
 from annotator.ui.words import say
 
@@ -16,7 +16,7 @@ count = count_column.select_slider(say("clusters.count"), [10, 20, 50, 100, 200]
 try:
     groups = clustering.overview(visit.workspace, count)
 except AnnotatorError as error:
-    st.info(str(error))
+    st.info(plain(str(error)))
     st.stop()
 names = {
     group.number: say(

@@ -8,7 +8,7 @@ from annotator import jobs
 from annotator.errors import AnnotatorError
 from annotator.services import models, status
 from annotator.terms import JobState
-from annotator.ui import Visit, menu, open_page, table_height
+from annotator.ui import Visit, menu, open_page, plain, table_height
 from annotator.ui.words import say
 
 
@@ -53,7 +53,7 @@ def ask(visit: Visit, kind: str) -> None:
     try:
         jobs.enqueue(visit.workspace, kind)
     except AnnotatorError as error:
-        st.error(str(error))
+        st.error(plain(str(error)))
 
 
 @st.fragment(run_every=2)

@@ -6,7 +6,7 @@ import streamlit as st
 from annotator.errors import AnnotatorError
 from annotator.services import rounds
 from annotator.terms import RoundStatus
-from annotator.ui import menu, open_page, table_height
+from annotator.ui import menu, open_page, plain, table_height
 from annotator.ui.words import say
 
 visit = open_page("rounds")
@@ -32,7 +32,7 @@ try:
         st.toast(say("rounds.settled", present=report["settled_positive"], absent=report["settled_negative"]))
         st.rerun()
 except AnnotatorError as error:
-    st.warning(str(error))
+    st.warning(plain(str(error)))
 if refresh.button(say("rounds.look_again"), disabled=not is_open, width="stretch"):
     st.rerun()
 

@@ -4,7 +4,7 @@ import streamlit as st
 
 from annotator.errors import AnnotatorError
 from annotator.services import embedding, searching, status
-from annotator.ui import open_page
+from annotator.ui import open_page, plain
 from annotator.ui.components import bulk
 from annotator.ui.words import say
 
@@ -44,7 +44,7 @@ try:
     else:
         st.caption(say("search.empty"))
 except AnnotatorError as error:
-    st.error(str(error))
+    st.error(plain(str(error)))
 
 if found:
     items = status.shown(visit.workspace, [hit.row for hit in found], [hit.score for hit in found])

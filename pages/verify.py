@@ -12,6 +12,13 @@ visit = open_page("verify", heading=False)
 require_tags(visit.workspace)
 waiting = status.waiting_tags(visit.workspace)
 tag, size = (st.query_params.get(name, "") for name in ("tag", "size"))
-wanted = int(tag) if tag.isdigit() else (waiting[0]["id"] if waiting else None)
-pictures = int(size) if size.isdigit() else pace.best_page_size(visit.workspace, visit.person)
-verify(visit.workspace, visit.person, wanted, max(SMALLEST, min(LARGEST, pictures)), waiting)
+chosen = max(SMALLEST, min(LARGEST, int(size))) if size.isdigit() else None
+usual = max(SMALLEST, min(LARGEST, pace.best_page_size(visit.workspace, visit.person)))
+verify(
+    visit.workspace,
+    visit.person,
+    int(tag) if tag.isdigit() else None,
+    chosen or usual,
+    chosen_size=chosen,
+    waiting=waiting,
+)

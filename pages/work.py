@@ -3,7 +3,7 @@
 import streamlit as st
 
 from annotator.services import pace, status
-from annotator.ui import menu, open_page, require_tags
+from annotator.ui import menu, open_page, plain, require_tags
 from annotator.ui.components import serve
 from annotator.ui.words import say
 
@@ -13,7 +13,7 @@ waiting = status.waiting_tags(visit.workspace)
 asked = st.query_params.get("tag", "")
 turn = pace.serve(visit.workspace, visit.person, int(asked) if asked.isdigit() else None)
 told, label, verify = st.columns([6, 1, 1], vertical_alignment="center")
-told.caption(say("work.served", mode=say(f"menu.{turn.mode.value}"), reason=turn.reason))
+told.caption(plain(say("work.served", mode=say(f"menu.{turn.mode.value}"), reason=turn.reason)))
 with label:
     menu.link("label", say("menu.label"))
 with verify:

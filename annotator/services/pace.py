@@ -9,13 +9,14 @@ from sqlalchemy.orm import Session
 from annotator.services.status import waiting_by_tag
 from annotator.terms import LabelState, WorkMode
 from annotator.workspace import Workspace
-from db.models import Annotator, JournalEntry, Label, Review, Submission, Tag
+from db.models import Annotator, JournalEntry, Label, Review, Submission, Tag, Task
 
 LONGEST_SECONDS = 300.0  # a longer screen was a break
 ENOUGH = 40  # answers in a mode before it is compared
 BORROWED = 60  # answers' worth of the person's mean in the mode, against chance in a tag's first pages
 PRIOR_RIGHT, PRIOR_CHECKED = 19.0, 20.0  # accuracy before any check: 0.95, as if 20 answers had been checked
 LOOK_AGAIN = 10  # every tenth stretch is worked in the slower mode, so that the comparison stays true
+STRETCH = {WorkMode.LABEL: 10, WorkMode.VERIFY: 2}  # pictures, pages: then the way of working is chosen anew
 DEFAULT_PAGE = 24
 PAGE_ENOUGH = 3  # pages of a size before it is compared
 
@@ -104,20 +105,43 @@ def serve(workspace: Workspace, annotator: str, tag_id: int | None = None) -> Tu
     with workspace.reading() as session:
         tag = session.get(Tag, tag_id)
         name = tag.name if tag else f"#{tag_id}"
-        stretches = session.scalar(
-            select(func.count(Submission.id)).join(Annotator, Annotator.id == Submission.annotator_id)
-            .where(Annotator.name == annotator, Submission.mode.is_not(None))
-        )  # fmt: skip
-    tried = {pace.mode: pace for pace in known if pace.answers >= ENOUGH}
+        only_verify = _only_verify_answers(session, tag_id)
+        tried = {pace.mode: pace for pace in known if pace.answers >= ENOUGH}
+        slow_is_due = {mode: _stretches_since(session, annotator, mode) >= LOOK_AGAIN - 1 for mode in tried}
+    if only_verify:
+        return Turn(
+            WorkMode.VERIFY, tag_id, size, f"{name}: its audits wait, and only pages of it answer them", tuple(known)
+        )
     untried = [mode for mode in (WorkMode.VERIFY, WorkMode.LABEL) if mode not in tried]
     if untried:
         reason = f"{name}: not measured yet in this way of working"
         return Turn(untried[0], tag_id, size, reason, tuple(known))
     fast, slow = sorted(tried.values(), key=lambda pace: -pace.correct_per_minute)
     figures = f"{fast.correct_per_minute:.0f} correct answers a minute against {slow.correct_per_minute:.0f}"
-    if (stretches or 0) % LOOK_AGAIN == LOOK_AGAIN - 1:
+    if slow_is_due[slow.mode]:
         return Turn(slow.mode, tag_id, size, f"{name}: measured again, so that the comparison stays true", tuple(known))
     return Turn(fast.mode, tag_id, size, f"{name}: you gave {figures} in {_title(slow.mode)}", tuple(known))
+
+
+def _only_verify_answers(session: Session, tag_id: int) -> bool:
+    """Whether audits of a tag wait, and none of whole images, which would answer them too."""
+    waiting = select(Task.id).where(Task.done_at.is_(None), Task.round_number.is_not(None))
+    of_tag = session.scalar(waiting.where(Task.tag_id == tag_id).limit(1))
+    return of_tag is not None and session.scalar(waiting.where(Task.tag_id.is_(None)).limit(1)) is None
+
+
+def _stretches_since(session: Session, annotator: str, mode: WorkMode) -> int:
+    """Stretches of work of a person since their last answer in a mode."""
+    mine = (
+        select(Submission.mode, func.count(Submission.id))
+        .join(Annotator, Annotator.id == Submission.annotator_id)
+        .where(Annotator.name == annotator, Submission.labels > 0)
+        .group_by(Submission.mode)
+    )
+    last = select(func.max(Submission.id)).join(Annotator, Annotator.id == Submission.annotator_id)
+    since = session.scalar(last.where(Annotator.name == annotator, Submission.mode == mode)) or 0
+    counts = dict(session.execute(mine.where(Submission.id > since)).all())
+    return sum(counts.get(other, 0) // length for other, length in STRETCH.items())
 
 
 def table(workspace: Workspace, annotator: str) -> list[dict[str, Any]]:
@@ -178,6 +202,7 @@ def _checked(session: Session, person: int, tag_id: int) -> dict[WorkMode, tuple
         .outerjoin(others, others.c.image_row == JournalEntry.image_row)
         .where(
             JournalEntry.annotator_id == person, JournalEntry.tag_id == tag_id, *_kept(),
+            JournalEntry.state != LabelState.UNKNOWN,  # "cannot tell" is neither right nor wrong
             (Review.state.is_not(None)) | (others.c.balance.is_not(None)),
         )
         .group_by(Submission.mode)

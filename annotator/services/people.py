@@ -12,9 +12,14 @@ from db.models import Annotator
 NAME_LENGTH = 100
 
 
+def tidy(name: str) -> str:
+    """A name as it is kept: without spaces around it and with single ones in it."""
+    return " ".join(name.split())
+
+
 def annotator_called(session: Session, name: str, role: Role = Role.ANNOTATOR) -> Annotator:
     """The annotator called `name`, made when there is none."""
-    name = " ".join(name.split())
+    name = tidy(name)
     if not name or len(name) > NAME_LENGTH or not name.isprintable():
         raise UsageError(f"annotator name {name[:40]!r}: give 1 to {NAME_LENGTH} printable characters")
     found = session.scalar(select(Annotator).where(Annotator.name == name))

@@ -1,8 +1,10 @@
 """What a person is asked next, with everything the screen shows beside it."""
 
 from collections.abc import Collection, Sequence
+from itertools import islice
 from typing import Any
 
+from filelock import FileLock
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
@@ -15,6 +17,9 @@ from annotator.workspace import Workspace
 from db.models import Annotator, Image, Label, Tag, Task
 
 VERIFY_AHEAD = 100  # questions about a tag that are made at once
+MOST_LOOKED_THROUGH = (
+    40  # lists of 500 images: where nobody decided fewer than a page of them, the tag is as good as done
+)
 
 
 def claim(
@@ -92,7 +97,18 @@ def _shown(board: suggesting.Board | None, task: Task, order: list[int]) -> list
 
 
 def _add(workspace: Workspace, tag_id: int | None, count: int) -> bool:
-    """Make new questions; whether there are any."""
+    """Make new questions; whether there are any.
+
+    One at a time: two requests that both find nothing waiting must not both ask about the same images.
+    """
+    with FileLock(workspace.folder / "questions.lock"):
+        with workspace.reading() as session:
+            if tasks.free_count(session, tag_id) >= count:
+                return True  # somebody else's request made them meanwhile
+        return _make(workspace, tag_id, count)
+
+
+def _make(workspace: Workspace, tag_id: int | None, count: int) -> bool:
     if tag_id is None:
         with workspace.reading() as session:
             large = is_large(session, session.scalar(select(func.count(Tag.id))) or 0)
@@ -102,8 +118,9 @@ def _add(workspace: Workspace, tag_id: int | None, count: int) -> bool:
     board = suggesting.current(workspace)
     if board is None:
         return False
-    with workspace.transaction() as session:
+    with workspace.reading() as session:
         rows = _best_guesses(workspace, session, board, tag_id, max(count, VERIFY_AHEAD))
+    with workspace.transaction() as session:
         tasks.add_verify_picks(session, tag_id, rows, "likely to show it")
         return tasks.free_count(session, tag_id) > 0
 
@@ -117,7 +134,7 @@ def _best_guesses(
     """
     asked = set(session.scalars(select(Task.image_row).where(Task.tag_id == tag_id, Task.done_at.is_(None))))
     chosen: list[int] = []
-    for candidates in board.likely(tag_id):
+    for candidates in islice(board.likely(tag_id), MOST_LOOKED_THROUGH):
         splits = splits_of(workspace, session, candidates)
         taken = asked | decided(workspace, session, tag_id, candidates)
         chosen += [row for row in candidates if row not in taken and splits.get(row) == Split.TRAIN]

@@ -11,6 +11,7 @@ from annotator.errors import BadInputError, MissingError
 from annotator.services import questions, tasks
 from annotator.services.pace import capped_seconds
 from annotator.services.people import annotator_called
+from annotator.services.status import answers_today
 from annotator.terms import LabelState, SessionState, WorkMode
 from annotator.workspace import Workspace
 from db.models import Annotator, JournalEntry, LabellingSession, Submission, Tag, Task
@@ -24,7 +25,8 @@ def begin(
 ) -> dict[str, Any]:
     """Go on with the person's open or paused session in this mode, or start one.
 
-    The questions it was paused with are the person's again where nobody else took them.
+    In the mode it stood in, its tag and page size go on where none is given, and the questions it was paused with are
+    the person's again where nobody else took them. Work in bulk joins a session without moving it.
     """
     now = datetime.now(UTC)
     with workspace.transaction() as session:
@@ -35,15 +37,21 @@ def begin(
             found = None
         resumed = found is not None
         if found is None:
-            found = LabellingSession(annotator_id=person.id, in_hand=[], started_at=now, ended_at=None)
+            found = LabellingSession(annotator_id=person.id, mode=mode, in_hand=[], started_at=now, ended_at=None)
             session.add(found)
-        in_hand, found.in_hand = found.in_hand, []
+        if mode == WorkMode.BULK and resumed:
+            mode, tag_id, page_size, in_hand = found.mode, found.tag_id, found.page_size, []
+        else:
+            in_hand, found.in_hand = found.in_hand, []
+            if mode == found.mode and resumed:
+                tag_id, page_size = tag_id or found.tag_id, page_size or found.page_size
         found.state, found.mode, found.page_size, found.seen_at = SessionState.OPEN, mode, page_size, now
         found.tag_id = tag_id if tag_id is not None and session.get(Tag, tag_id) is not None else None
         session.flush()
-        number = found.id
+        number, tag_id = found.id, found.tag_id
     tasks.renew(workspace, annotator, in_hand)
-    return {"session": number, "resumed": resumed, **standing(workspace, annotator, number)}
+    begun = {"session": number, "resumed": resumed, "tag": tag_id, "page_size": page_size}
+    return {**begun, **standing(workspace, annotator, number)}
 
 
 def pause(workspace: Workspace, annotator: str, number: int, in_hand: Sequence[int] | None = None) -> dict[str, Any]:
@@ -71,19 +79,14 @@ def end(workspace: Workspace, annotator: str, number: int, in_hand: Sequence[int
 
 
 def standing(workspace: Workspace, annotator: str, number: int) -> dict[str, Any]:
-    """What the status line begins with: answers and seconds of the session, and today's answers of the person."""
-    midnight = datetime.now(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
+    """What the status line begins with: timed answers and seconds of the session, and today's answers of the person."""
+    timed = (Submission.session_id == number, Submission.undone.is_(False), Submission.mode != WorkMode.BULK)
     with workspace.reading() as session:
-        kept = Submission.undone.is_(False)
         answers, seconds = session.execute(
-            select(func.sum(Submission.labels), func.sum(capped_seconds())).where(Submission.session_id == number, kept)
+            select(func.sum(Submission.labels), func.sum(capped_seconds())).where(*timed)
         ).one()
-        today = session.scalar(
-            select(func.sum(Submission.labels))
-            .join(Annotator, Annotator.id == Submission.annotator_id)
-            .where(Annotator.name == annotator, Submission.at >= midnight, kept)
-        )
-    return {"answers": answers or 0, "seconds": float(seconds or 0), "today": today or 0}
+    today = answers_today(workspace, annotator)
+    return {"answers": answers or 0, "seconds": float(seconds or 0), "today": today}
 
 
 def recent(workspace: Workspace, annotator: str, number: int, count: int = REMEMBERED) -> list[dict[str, Any]]:
@@ -146,8 +149,9 @@ def report(workspace: Workspace, number: int) -> dict[str, Any]:
             select(func.count(Submission.id)).where(Submission.session_id == number, Submission.undone.is_(True))
         )
         modes = [_mode_row(*row) for row in by_mode]
-        seconds = sum(row["minutes"] for row in modes) * 60
-        answers = sum(row["answers"] for row in modes)
+        timed = [row for row in modes if row["mode"] != WorkMode.BULK.value]
+        seconds = sum(row["minutes"] for row in timed) * 60
+        answers = sum(row["answers"] for row in timed)
         return {
             "session": found.id,
             "person": person.name,
@@ -159,7 +163,7 @@ def report(workspace: Workspace, number: int) -> dict[str, Any]:
             "last_seen_at": found.seen_at.isoformat(),
             "ended_at": found.ended_at.isoformat() if found.ended_at else None,
             "pictures": sum(row["pictures"] for row in modes),
-            "answers": answers,
+            "answers": sum(row["answers"] for row in modes),
             "present": states.get(LabelState.POSITIVE, 0),
             "absent": states.get(LabelState.NEGATIVE, 0),
             "cannot tell": states.get(LabelState.UNKNOWN, 0),

@@ -1,5 +1,6 @@
 """The browser part. Every page begins with `open_page`, which draws the frame and says who is there."""
 
+import re
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -7,6 +8,7 @@ import streamlit as st
 
 from annotator.errors import AnnotatorError
 from annotator.services import vocabulary
+from annotator.services.people import tidy
 from annotator.ui.words import say
 from annotator.workspace import Workspace, current
 
@@ -51,9 +53,14 @@ def open_page(name: str, *, wide: bool = True, heading: bool = True) -> Visit:
     try:
         workspace = current()
     except AnnotatorError as error:
-        st.error(str(error))
+        st.error(plain(str(error)))
         st.stop()
-    return Visit(workspace, str(st.session_state.get("person") or workspace.settings.name))
+    return Visit(workspace, str(st.session_state.get("person") or tidy(workspace.settings.name)))
+
+
+def plain(text: str) -> str:
+    """`text` for an element that would read Markdown: names are people's, and an image in one would be fetched."""
+    return re.sub(r"([\\`*_{}\[\]()#+\-.!<>|~$:])", r"\\\1", text)
 
 
 def require_tags(workspace: Workspace) -> None:

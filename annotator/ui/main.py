@@ -2,6 +2,7 @@
 
 import streamlit as st
 
+from annotator.services.people import tidy
 from annotator.settings import Settings
 from annotator.ui.menu import MENU, page
 from annotator.ui.words import say
@@ -12,7 +13,7 @@ def main() -> None:
     chosen = st.navigation([page(name) for name in MENU], position="top")
     with st.sidebar:
         name = st.text_input(say("menu.name"), value=Settings().name, help=say("menu.name_help"))
-        st.session_state["person"] = name.strip() or Settings().name
+        st.session_state["person"] = tidy(name) or tidy(Settings().name)
     chosen.run()
 
 

@@ -161,6 +161,10 @@ def _guarded(handler: Handler, *, signed_in: bool = True) -> Handler:
             request.state.person = signing.person(current(), request)
             if request.state.person is None:
                 return _refused(401, "open a page of the app first")
+            if signing.names_another(request, request.state.person):
+                return _refused(401, "somebody else signed in here; sign in again")
+        if any(isinstance(value, int) and value >= 2**31 for value in request.path_params.values()):
+            return _refused(404, "there is no such number")
         try:
             response: Response = await handler(request)
         except MissingError as error:

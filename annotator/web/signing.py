@@ -1,6 +1,6 @@
 """Who asks: the page hands the browser a short-lived token, the browser trades it for a cookie only we can read."""
 
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
 from itsdangerous import BadSignature, URLSafeTimedSerializer
 from starlette.requests import Request
@@ -27,6 +27,12 @@ def trade(workspace: Workspace, token: str) -> tuple[str, str] | None:
 def person(workspace: Workspace, request: Request) -> str | None:
     """The name in the request's cookie; None for somebody who never opened a page."""
     return _load(workspace, "session", request.cookies.get(COOKIE, ""), COOKIE_SECONDS)
+
+
+def names_another(request: Request, name: str) -> bool:
+    """Whether the page that asks is for somebody else than the cookie: another tab signed in under another name."""
+    expected = request.headers.get("x-annotator-person")
+    return expected is not None and unquote(expected) != name
 
 
 def is_same_site(request: Request) -> bool:

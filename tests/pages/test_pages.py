@@ -164,13 +164,23 @@ def test_verify_asks_about_the_tag_of_the_address(trained: Workspace, serve: Ope
     serve(trained)
     app = AppTest.from_file(str(ROOT / "pages" / "verify.py"), default_timeout=SECONDS)
     app.query_params["tag"] = "3"
-    assert component(app.run())["tag"] == 3
+    app.query_params["size"] = "60"
+    data = component(app.run())
+    assert (data["tag"], data["chosenSize"], data["size"]) == (3, 60, 60)
+
+
+def test_names_are_shown_as_they_are_and_fetch_nothing() -> None:
+    from annotator.ui import plain
+
+    assert plain("![x](https://evil.example/x.png) *a* $b$") == (
+        r"\!\[x\]\(https\://evil\.example/x\.png\) \*a\* \$b\$"
+    )
 
 
 def test_work_says_which_way_it_serves_and_why(trained: Workspace, serve: Opened) -> None:
     serve(trained)
     app = run("work")
-    assert app.caption[0].value.startswith("Label: ")
+    assert app.caption[0].value.startswith("Label") and "whole pictures" in app.caption[0].value
     assert component(app)["turn"] == {"answers": 10}
 
 

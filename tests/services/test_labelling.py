@@ -1,7 +1,10 @@
 import threading
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 from sqlalchemy import select
 
 from annotator.errors import BadInputError, UnknownNameError
@@ -240,3 +243,76 @@ def test_a_bulk_of_many_images_is_one_answer(any_workspace: Workspace, count: in
         assert {label.kind for label in session.scalars(select(Label))} == {TaskKind.BULK}
     record(any_workspace, "anna", "c", [Answer(2, undo=1)])
     assert states(any_workspace) == {}
+
+
+def test_undo_leaves_a_newer_answer_of_the_same_state_alone(stocked: Workspace) -> None:
+    record(stocked, "anna", "tab 1", [Answer(1, ((0, 1, YES),))])
+    record(stocked, "anna", "tab 2", [Answer(1, ((0, 1, YES),))])
+    record(stocked, "anna", "tab 1", [Answer(2, undo=1)])
+    assert states(stocked) == {(0, 1): YES}
+    record(stocked, "anna", "tab 2", [Answer(2, undo=1)])
+    assert states(stocked) == {}
+
+
+def test_undo_brings_nothing_back_that_was_taken_back_itself(stocked: Workspace) -> None:
+    record(stocked, "anna", "c", [Answer(1, ((0, 1, YES),)), Answer(2, ((0, 1, NO),))])
+    record(stocked, "anna", "c", [Answer(3, undo=1), Answer(4, undo=2)])
+    assert states(stocked) == {}
+
+
+@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(steps=st.lists(st.one_of(st.tuples(st.just("say"), st.sampled_from([YES, NO, UNKNOWN])),
+                                st.tuples(st.just("undo"), st.integers(0, 8))), max_size=14))  # fmt: skip
+def test_what_stands_is_the_newest_answer_that_was_not_taken_back(
+    tmp_path_factory: pytest.TempPathFactory, steps: list[tuple[str, int]]
+) -> None:
+    with Workspace.create(tmp_path_factory.mktemp("undo") / "w") as workspace:
+        add_images(workspace, 1)
+        add_tags(workspace, ["boat"])
+        said: list[tuple[int, LabelState]] = []
+        for seq, (what, value) in enumerate(steps, 1):
+            if what == "say":
+                record(workspace, "anna", "c", [Answer(seq, ((0, 1, LabelState(value)),))])
+                said.append((seq, LabelState(value)))
+            elif said:
+                undone, _ = said.pop(value % len(said))
+                record(workspace, "anna", "c", [Answer(seq, undo=undone)])
+        assert states(workspace) == ({(0, 1): said[-1][1]} if said else {})
+
+
+def test_an_audit_stays_one_when_the_person_changes_the_answer_elsewhere(stocked: Workspace) -> None:
+    with stocked.transaction() as session:
+        session.add(Task(kind=TaskKind.AUDIT, image_row=0, tag_id=1, position=0, reason="test"))
+    (task,) = tasks.claim(stocked, "anna", 1, 1)
+    record(stocked, "anna", "c", [Answer(1, ((0, 1, YES),), (task.id,))])
+    record(stocked, "anna", "c", [Answer(2, ((0, 1, NO),), mode=WorkMode.BULK)])
+    with stocked.reading() as session:
+        (label,) = session.scalars(select(Label))
+        assert (label.state, label.kind) == (NO, TaskKind.AUDIT)
+
+
+def test_a_question_of_an_answer_taken_back_is_the_persons_again(stocked: Workspace) -> None:
+    with stocked.transaction() as session:
+        session.add(Task(kind=TaskKind.PICK, image_row=0, position=0, reason="test"))
+    (task,) = tasks.claim(stocked, "anna", None, 1)
+    record(stocked, "anna", "c", [Answer(1, ((0, 1, YES),), (task.id,))])
+    with stocked.transaction() as session:
+        session.get_one(Task, task.id).leased_until = datetime.now(UTC) - timedelta(minutes=1)
+    record(stocked, "anna", "c", [Answer(2, undo=1)])
+    assert tasks.claim(stocked, "ben", None, 5) == []
+    assert tasks.held_by(stocked, "anna") == [task.id]
+
+
+def test_of_a_group_exactly_one_stays_present_whichever_way_it_was_said(stocked: Workspace) -> None:
+    stocked.change_project(exactly_one=[["boat", "car"]])
+    record(stocked, "anna", "c", [Answer(1, ((0, 1, YES),), mode=WorkMode.VERIFY, tag=1)])
+    record(stocked, "anna", "c", [Answer(2, ((0, 2, YES), (0, 3, YES)), mode=WorkMode.BULK)])
+    assert states(stocked) == {(0, 1): NO, (0, 2): YES, (0, 3): YES}
+    record(stocked, "anna", "c", [Answer(3, undo=2)])
+    assert states(stocked) == {(0, 1): YES}
+
+
+def test_a_hole_in_the_numbers_holds_nobody_up(stocked: Workspace) -> None:
+    """As after a page was closed whose browser could not keep one answer."""
+    receipt = record(stocked, "anna", "c", [Answer(1), Answer(5, ((0, 1, YES),))])
+    assert (receipt.acked, receipt.received) == (1, [1, 5])

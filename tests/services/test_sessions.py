@@ -115,3 +115,47 @@ def test_an_answer_in_somebody_elses_session_is_kept_outside_of_it(asked: Worksp
     answer(asked, number, tasks.claim(asked, "anna", None, 1)[0], 1)
     assert sessions.report(asked, number)["answers"] == 0
     assert sessions.standing(asked, "anna", number)["today"] == 2
+
+
+def test_the_tag_and_the_page_size_go_on_too(asked: Workspace) -> None:
+    sessions.begin(asked, "anna", WorkMode.VERIFY, 2, 60)
+    again = sessions.begin(asked, "anna", WorkMode.VERIFY)
+    assert (again["tag"], again["page_size"]) == (2, 60)
+    other = sessions.begin(asked, "anna", WorkMode.VERIFY, 1)
+    assert (other["tag"], other["page_size"]) == (1, 60)
+
+
+def test_a_look_into_search_does_not_move_a_paused_session(asked: Workspace) -> None:
+    number = sessions.begin(asked, "anna", WorkMode.VERIFY, 2, 60)["session"]
+    held = [task.id for task in tasks.claim(asked, "anna", None, 4)]
+    sessions.pause(asked, "anna", number, held)
+    sessions.begin(asked, "anna", WorkMode.BULK)
+    again = sessions.begin(asked, "anna", WorkMode.VERIFY)
+    assert (again["session"], again["tag"], again["page_size"]) == (number, 2, 60)
+    assert tasks.held_by(asked, "anna") == held
+
+
+def test_what_was_tagged_in_bulk_makes_nobody_faster(asked: Workspace) -> None:
+    number = sessions.begin(asked, "anna", WorkMode.LABEL)["session"]
+    answer(asked, number, tasks.claim(asked, "anna", None, 1)[0], 1, seconds=6)
+    labels = tuple((row, 1, YES) for row in range(10, 30))
+    bulk = Answer(2, labels, (), 0.1, mode=WorkMode.BULK, session=number)
+    labelling.record(asked, "anna", "c", [bulk])
+    report = sessions.report(asked, number)
+    assert (report["answers"], report["answers_per_minute"]) == (22, 20.0)
+    assert sessions.standing(asked, "anna", number)["answers"] == 2
+
+
+def test_a_picture_answered_again_is_remembered_once(asked: Workspace) -> None:
+    number = sessions.begin(asked, "anna", WorkMode.LABEL)["session"]
+    (task,) = tasks.claim(asked, "anna", None, 1)
+    for seq in (1, 2):
+        answer(asked, number, task, seq)
+    assert [one["seq"] for one in sessions.recent(asked, "anna", number)] == [2]
+
+
+def test_an_answer_that_could_not_be_used_is_not_counted(asked: Workspace) -> None:
+    number = sessions.begin(asked, "anna", WorkMode.LABEL)["session"]
+    wrong = Answer(1, ((10_000, 1, YES),), (), 3, mode=WorkMode.LABEL, session=number)
+    assert labelling.record(asked, "anna", "c", [wrong]).problems
+    assert sessions.report(asked, number)["answers"] == 0

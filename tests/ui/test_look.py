@@ -5,7 +5,7 @@ from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, ConsoleMessage, Page
 
 from annotator.ui.menu import MENU
-from tests.ui.app import LabelPage, Served, VerifyPage
+from tests.ui.app import LabelPage, Served, VerifyPage, until
 
 pytestmark = pytest.mark.browser
 
@@ -144,9 +144,8 @@ def test_work_runs_the_script_once_a_stretch(page: Page, served: Served) -> None
     label = LabelPage(page, served, name="work")
     page.wait_for_timeout(500)
     opened = len(frames)
-    for _ in range(PICTURES_A_TURN + 5):
-        label.answer()
-        label.painted()
+    for wanted in range(1, PICTURES_A_TURN + 6):
+        until(lambda count=wanted: label.answer() and f" {count} answered" in label.status())
     label.saved()
     page.wait_for_timeout(1000)
     assert len(frames) == opened + 1

@@ -184,3 +184,15 @@ def test_what_a_route_cannot_use_is_named(client: TestClient, path: str, body: d
 )  # fmt: skip
 def test_a_stranger_learns_nothing_of_sessions_and_tags(stranger: TestClient, method: str, path: str) -> None:
     assert stranger.request(method, path, json={}).status_code == 401
+
+
+def test_answers_for_another_name_than_the_cookies_are_not_taken(client: TestClient, served: Workspace) -> None:
+    """Two tabs under two names share one cookie: the second sign-in must not take the first one's answers."""
+    body = {"client": "tab", "answers": [{"seq": 1, "labels": [[0, 1, 1]]}]}
+    assert client.post("/api/answers", json=body, headers={"x-annotator-person": "B%C3%A9n"}).status_code == 401
+    assert client.post("/api/answers", json=body, headers={"x-annotator-person": "Anna"}).status_code == 200
+
+
+@pytest.mark.parametrize("path", ["/api/pictures/320/", "/api/why/", "/api/tags/"])
+def test_a_number_beyond_all_numbers_is_not_found(client: TestClient, path: str) -> None:
+    assert client.get(f"{path}{10**25}").status_code == 404

@@ -3,10 +3,11 @@
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import streamlit as st
 
-from annotator.services.pace import Turn
+from annotator.services.pace import STRETCH, Turn
 from annotator.terms import WorkMode
 from annotator.ui.words import component_words
 from annotator.web.signing import page_token
@@ -38,7 +39,7 @@ export default function ({ data, parentElement, setTriggerValue }) {
 STYLE = "".join(
     (Path(__file__).parent / name).read_text(encoding="utf-8") for name in ("base.css", "label.css", "cells.css")
 )
-PICTURES_A_TURN, PAGES_A_TURN = 10, 2  # a stretch after which the way of working is chosen anew
+PICTURES_A_TURN, PAGES_A_TURN = STRETCH[WorkMode.LABEL], STRETCH[WorkMode.VERIFY]
 
 
 def labeler(workspace: Workspace, person: str, turn: Turn | None = None) -> None:
@@ -52,12 +53,15 @@ def verify(
     person: str,
     tag_id: int | None,
     size: int,
+    *,
+    chosen_size: int | None = None,
     waiting: Sequence[dict[str, Any]] = (),
     turn: Turn | None = None,
 ) -> None:
-    """Tag first: pages of `size` pictures of one tag. `waiting`: tags whose audits wait, {id, name, count}."""
+    """Tag first: pages of one tag's pictures. Without `tag_id` and `chosen_size` those of the session that goes on
+    count, else the first of the `waiting` tags ({id, name, count}, whose audits wait) and `size`."""
     served = None if turn is None else {"pages": PAGES_A_TURN}
-    data = {"tag": tag_id, "size": size, "waiting": list(waiting), "turn": served}
+    data = {"tag": tag_id, "size": size, "chosenSize": chosen_size, "waiting": list(waiting), "turn": served}
     _mount("verify", workspace, person, data, "turn")
 
 
@@ -70,7 +74,7 @@ def bulk(workspace: Workspace, person: str, items: list[dict[str, Any]], tag_id:
 def serve(workspace: Workspace, person: str, turn: Turn) -> None:
     """The way of working that `turn` chose, until its stretch is over."""
     if turn.mode == WorkMode.VERIFY:
-        verify(workspace, person, turn.tag_id, turn.page_size, turn=turn)
+        verify(workspace, person, turn.tag_id, turn.page_size, chosen_size=turn.page_size, turn=turn)
     else:
         labeler(workspace, person, turn)
 
@@ -80,7 +84,8 @@ def _mount(name: str, workspace: Workspace, person: str, data: dict[str, Any], t
     component = st.components.v2.component(f"annotator_{name}", html='<div class="mount"></div>', css=STYLE, js=LOADER)
     common = {
         "token": page_token(workspace, person),
-        "scope": f"{workspace.secret[:8]}:{person}",
+        "scope": f"{workspace.secret[:8]}:{quote(person, safe='')}",
+        "person": person,
         "words": component_words(),
         "script": f"/api/ui/{name}.js",
     }

@@ -5,7 +5,7 @@ import { Cells } from "/api/ui/cells.js";
 import { isReserved, listen } from "/api/ui/keys.js";
 import { picture, tags } from "/api/ui/server.js";
 import { TagBox } from "/api/ui/tag_box.js";
-import { Work, element, footer } from "/api/ui/work.js";
+import { Work, element, footer, put } from "/api/ui/work.js";
 
 const PRESENT = 1, ABSENT = 0;
 const MOST_LABELS = 5000; // in one item of the outbox
@@ -101,9 +101,8 @@ class Bulk {
   }
 
   drawCount() {
-    this.part("count").textContent = this.words.selected
-      .replace("{n}", this.selected.size)
-      .replace("{all}", this.items.length);
+    const counts = { n: this.selected.size, all: this.items.length };
+    this.part("count").textContent = put(this.words.selected, counts);
   }
 
   select(place, selected) {
@@ -122,6 +121,7 @@ class Bulk {
 
   choose(id, name) {
     this.chosen.set(id, name);
+    this.closeConfirm();
     this.drawChosen();
   }
 
@@ -131,7 +131,7 @@ class Bulk {
         const button = element("button", "quiet chosen-tag", `${name} ×`);
         button.type = "button";
         button.dataset.remove = id;
-        button.setAttribute("aria-label", this.words.removeTag.replace("{tag}", name));
+        button.setAttribute("aria-label", put(this.words.removeTag, { tag: name }));
         return button;
       }),
     );
@@ -144,12 +144,13 @@ class Bulk {
       this.work.note(this.words.bulkNoTag);
       return this.box.focus();
     }
-    if (!this.selected.size) return this.work.note(this.words.bulkNone);
-    this.asked = state;
+    // What is not on the screen was not seen. What is confirmed is what is written: both are fixed here.
+    const items = this.items.filter((item) => this.selected.has(item) && item.picture.naturalWidth);
+    if (!items.length) return this.work.note(this.words.bulkNone);
+    this.asked = { state, items, tags: [...this.chosen.keys()] };
     const words = state === PRESENT ? this.words.confirmPresent : this.words.confirmAbsent;
-    this.part("sentence").textContent = words
-      .replace("{tags}", [...this.chosen.values()].join(", "))
-      .replace("{n}", this.selected.size);
+    const named = { tags: [...this.chosen.values()].join(", "), n: items.length };
+    this.part("sentence").textContent = put(words, named);
     this.part("confirm").hidden = false;
     this.part("confirm").querySelector("[data-do=yes]").focus();
   }
@@ -160,29 +161,27 @@ class Bulk {
   }
 
   yes() {
-    // What is not on the screen was not seen.
-    const seen = this.items.filter((item) => this.selected.has(item) && item.picture.naturalWidth);
-    const labels = seen.flatMap((item) => [...this.chosen.keys()].map((tag) => [item.image, tag, this.asked]));
-    const tag = this.chosen.size === 1 ? [...this.chosen.keys()][0] : null;
-    const began = performance.now();
+    if (!this.asked) return;
+    const { state, items, tags } = this.asked;
+    const labels = items.flatMap((item) => tags.map((tag) => [item.image, tag, state]));
+    const tag = tags.length === 1 ? tags[0] : null;
     const sent = [];
     for (let start = 0; start < labels.length; start += MOST_LABELS) {
-      const part = labels.slice(start, start + MOST_LABELS);
-      sent.push({ seq: this.work.push(part, { tag, began }), labels: part.length });
+      sent.push(this.work.push(labels.slice(start, start + MOST_LABELS), { tag, began: performance.now() }));
     }
-    if (sent.length) this.done.push({ sent, pictures: seen.length });
-    this.work.here += seen.length;
+    this.done.push({ sent, pictures: items.length });
+    this.work.here += items.length;
     this.closeConfirm();
     this.selectAll(false);
     this.work.show();
-    this.work.note(this.words.bulkDone.replace("{n}", seen.length));
+    this.work.note(put(this.words.bulkDone, { n: items.length }));
     this.cells.focus(0);
   }
 
   undo() {
     const last = this.done.pop();
     if (!last) return this.work.note(this.words.nothingToUndo);
-    for (const { seq, labels } of [...last.sent].reverse()) this.work.undo({ seq, labels });
+    for (const given of [...last.sent].reverse()) this.work.undo(given);
     this.work.here = Math.max(0, this.work.here - last.pictures);
     this.work.show();
     this.work.note(this.words.bulkUndone);
@@ -224,7 +223,7 @@ class Bulk {
 
   escape() {
     if (this.cells.isEnlarged) this.cells.enlarge(null);
-    else if (this.asked !== null) this.closeConfirm();
+    else if (this.asked) this.closeConfirm();
     else this.selectAll(false);
   }
 
@@ -232,6 +231,7 @@ class Bulk {
     const remove = event.target.closest("[data-remove]");
     if (remove) {
       this.chosen.delete(Number(remove.dataset.remove));
+      this.closeConfirm();
       return this.drawChosen();
     }
     const action = event.target.closest("[data-do]")?.dataset.do;

@@ -6,7 +6,8 @@ const TYPING = "input, textarea, select, [contenteditable], [role=combobox], [ro
 export function listen(root, act) {
   const inside = (event) => {
     event.stopPropagation(); // Streamlit's own hot keys look at letters typed here otherwise
-    if (event.target.matches?.("input, [role=option]")) return;
+    if (event.target.matches?.("input:not([type=radio], [type=range]), [role=option]")) return;
+    if (event.target.matches?.("input") && (event.key.startsWith("Arrow") || event.key === " ")) return;
     if (event.ctrlKey || event.metaKey || event.altKey) {
       if (event.key.toLowerCase() === "a" && act(event)) event.preventDefault();
       return;

@@ -8,13 +8,14 @@ import { Stage } from "/api/ui/stage.js";
 import { TagBox } from "/api/ui/tag_box.js";
 import { Trail } from "/api/ui/trail.js";
 import { Why } from "/api/ui/why.js";
-import { Work, fill, footer, nothingLeft } from "/api/ui/work.js";
+import { Work, fill, footer, nothingLeft, put } from "/api/ui/work.js";
 
 const FEWEST_AHEAD = 12; // questions kept in hand
 const MOST_AHEAD = 160;
 const SECONDS_AHEAD = 8; // of work at the present pace: a restarted server stops nobody
 const PACE_SECONDS = 10;
 const RETRY_MS = 1000;
+const TURN_MS = 1200;
 const PRESENT = 1, ABSENT = 0, UNKNOWN = -1;
 const NEXT = { [PRESENT]: ABSENT, [ABSENT]: PRESENT, [UNKNOWN]: PRESENT };
 const MARK = { [PRESENT]: "✓", [ABSENT]: "", [UNKNOWN]: "?" };
@@ -43,6 +44,7 @@ class Labeler {
     root.addEventListener("focusin", (event) => this.describe(event.target));
     root.addEventListener("pointerover", (event) => this.describe(event.target));
     this.presses = [];
+    this.turningUntil = data.turn ? performance.now() + TURN_MS : 0;
     this.measure = () => root.style.setProperty("--top", `${root.getBoundingClientRect().top + scrollY}px`);
     addEventListener("resize", this.measure);
     this.measure();
@@ -51,6 +53,7 @@ class Labeler {
 
   update(data) {
     this.data = data;
+    this.turningUntil = 0;
     this.work.renew(data);
   }
 
@@ -176,7 +179,7 @@ class Labeler {
     if (question) {
       question.states ??= this.initial(question);
       this.drawChips();
-      if (this.why.isOpen) this.why.show(question.image);
+      if (this.why.isOpen) this.why.show(question.image, QUIET.includes(question.kind));
     } else {
       if (this.exhausted) empty.replaceChildren(nothingLeft(this.words, () => this.refill()));
       else empty.textContent = this.words.fetching;
@@ -191,9 +194,11 @@ class Labeler {
   initial(question) {
     const found = new Map();
     const led = !QUIET.includes(question.kind);
+    const said = states(question.answered);
+    const isTaken = (tag) => this.rivals(tag).some((other) => found.get(other) === PRESENT || said.get(other) === PRESENT);
     for (const { tag, score } of question.suggestions) {
-      const likely = led && score !== null && score >= 0.5 && !this.rivals(tag).some((other) => found.get(other) === PRESENT);
-      found.set(tag, question.answered[tag] ?? (likely ? PRESENT : ABSENT));
+      const likely = led && score !== null && score >= 0.5 && !isTaken(tag);
+      found.set(tag, said.get(tag) ?? (likely ? PRESENT : ABSENT));
     }
     return found;
   }
@@ -268,40 +273,49 @@ class Labeler {
     this.set([id, PRESENT]);
   }
 
-  // A group of which exactly one is present, with none marked and none left open; null where all is well.
+  // A group of which exactly one is present, with several marked, or none marked and none left open.
   unfinishedGroup() {
     const { states } = this.trail.question;
     return this.groups.find((group) => {
       const said = group.map((tag) => states.get(tag)).filter((state) => state !== undefined);
-      return said.length && !said.includes(PRESENT) && !said.includes(UNKNOWN);
+      const present = said.filter((state) => state === PRESENT).length;
+      return said.length && (present > 1 || (present === 0 && !said.includes(UNKNOWN)));
     });
   }
 
   accept({ evenNone = false } = {}) {
     const question = this.trail.question;
-    if (!question || this.work.resting) return;
+    if (!question || this.work.resting || this.isTurning()) return;
     // What was not seen must not be answered: the picture has to be on the screen.
-    if (!this.stage.isPainted(question.image)) return this.work.problem(this.words.notShown);
+    if (!this.stage.isPainted(question.image)) {
+      return this.work.problem(this.stage.of(question.image).broken ? this.words.gone : this.words.notShown);
+    }
     const group = evenNone ? null : this.unfinishedGroup();
     if (group) {
       const names = group.map((tag) => this.names.get(tag)).join(", ");
-      this.work.problem(this.words.exactlyOne.replace("{tags}", names));
+      this.work.problem(put(this.words.exactlyOne, { tags: names }));
       return this.chip(group.find((tag) => this.chip(tag)))?.focus();
     }
     this.work.problem("");
     const labels = [...question.states].map(([tag, state]) => [question.image, tag, state]);
     const again = question.seq !== null;
-    const seq = this.work.push(labels, { tasks: [question.task], began: this.began });
+    const given = this.work.push(labels, { tasks: [question.task], began: this.began });
     this.work.here += again ? 0 : 1;
     this.presses.push(performance.now());
-    this.trail.answered(seq);
+    this.trail.answered(given);
     this.show();
     if (this.trail.open.length <= this.ahead() / 2) this.refill();
     this.focus();
     this.turnLeft -= 1;
     if (this.turnLeft > 0) return;
     this.turnLeft = this.data.turn.answers; // the script runs once a stretch, not at every key from here on
+    this.turningUntil = performance.now() + TURN_MS;
     this.tell("turn", Date.now());
+  }
+
+  // While the page may turn to another way of working, and just after it did, a key meant for the old one does nothing.
+  isTurning() {
+    return performance.now() < this.turningUntil;
   }
 
   nothing() {
@@ -331,7 +345,7 @@ class Labeler {
     const last = this.trail.undo();
     if (last === undefined) return this.work.note(this.words.nothingToUndo);
     if (last) {
-      this.work.undo({ seq: last.seq, client: last.client, labels: last.question.states.size });
+      this.work.undo(last);
       this.work.here = Math.max(0, this.work.here - (last.before.seq === null ? 1 : 0));
     }
     this.show();
@@ -395,7 +409,8 @@ class Labeler {
 
   explain() {
     this.part("help").hidden = true;
-    if (this.trail.question) this.why.toggle(this.trail.question.image);
+    const question = this.trail.question;
+    if (question) this.why.toggle(question.image, QUIET.includes(question.kind));
   }
 
   help() {

@@ -5,6 +5,8 @@
 // Each page load is a client of its own (a duplicated tab would copy the numbers); outboxes that a closed tab left
 // behind are adopted and sent under their own client.
 
+import { asPerson } from "/api/ui/server.js";
+
 const PREFIX = "annotator-outbox:";
 const MOST_AT_ONCE = 200;
 const MOST_LETTERS = 1_000_000; // of one request: the server refuses more than four times as many
@@ -34,20 +36,26 @@ class Outbox {
     try {
       localStorage.setItem(this.start + numbered.seq, JSON.stringify(numbered));
     } catch {
-      // The browser's store is full or switched off: the items are still here and are sent from here.
+      this.unkept = true; // the browser's store is full or switched off: sent from here, lost with the page
     }
     return numbered.seq;
   }
-  acknowledge(acked) {
-    for (const item of this.items.filter((item) => item.seq <= acked)) localStorage.removeItem(this.start + item.seq);
-    this.items = this.items.filter((item) => item.seq > acked);
+  // How many the server has now and this box lets go of.
+  acknowledge(acked, received) {
+    const isSafe = (item) => item.seq <= acked || received.includes(item.seq);
+    const safe = this.items.filter(isSafe);
+    for (const item of safe) localStorage.removeItem(this.start + item.seq);
+    this.items = this.items.filter((item) => !isSafe(item));
+    if (!this.items.length) this.unkept = false;
+    return safe.length;
   }
 }
 
 export class Sender {
   // `scope` names the workspace and the person, so that two workspaces on one address never mix.
-  constructor(scope, { onChange, onProblem, onNote }) {
+  constructor(scope, person, { onChange, onProblem, onNote }) {
     this.scope = scope;
+    this.person = person;
     this.onChange = onChange;
     this.onProblem = onProblem;
     this.onNote = onNote;
@@ -70,9 +78,14 @@ export class Sender {
     return [this.own, ...this.adopted].reduce((count, box) => count + box.items.length, 0);
   }
 
+  // Whether some of what waits is in this page only.
+  get unkept() {
+    return this.own.unkept && this.own.items.length > 0;
+  }
+
   // Questions answered here of which the server may not know yet.
   get tasksWaiting() {
-    return this.own.items.flatMap((item) => item.tasks ?? []);
+    return [this.own, ...this.adopted].flatMap((box) => box.items).flatMap((item) => item.tasks ?? []);
   }
 
   push(item) {
@@ -123,9 +136,12 @@ export class Sender {
     try {
       const response = await fetch("/api/answers", this.request(box, AbortSignal.timeout(TIMEOUT)));
       if (response.status === 401) return this.later("signed out");
-      if (!response.ok) return this.later("waiting");
-      const { acked, problems, notes } = await response.json();
-      box.acknowledge(acked);
+      if (!response.ok) {
+        if (response.status < 500) this.onProblem((await response.json()).error);
+        return this.later("waiting");
+      }
+      const { acked, received, problems, notes } = await response.json();
+      if (!box.acknowledge(acked, received)) return this.later("waiting");
       problems.forEach((problem) => this.onProblem(problem.message));
       notes.forEach((note) => this.onNote(note.message));
       this.wait = FIRST_WAIT;
@@ -167,22 +183,30 @@ export class Sender {
     }
     return {
       method: "POST",
-      headers: { "Content-Type": "application/json" },
+      headers: { "Content-Type": "application/json", ...asPerson(this.person) },
       body: `{"client":${JSON.stringify(box.client)},"answers":[${texts.join(",")}]}`,
       signal,
     };
   }
 }
 
+// Names under which answers of this workspace wait in this browser, other than the one at work: only they can send them.
+export function othersWaiting(scope) {
+  const workspace = `${PREFIX}${scope.split(":")[0]}:`;
+  const own = `${PREFIX}${scope}:`;
+  const keys = Object.keys(localStorage).filter((key) => key.startsWith(workspace) && !key.startsWith(own));
+  return [...new Set(keys.map((key) => decodeURIComponent(key.slice(workspace.length).split(":")[0])))];
+}
+
 // One sender per person and workspace for the whole page: it outlives a change of page.
 const senders = new Map();
 
-export function senderFor(scope, listeners) {
+export function senderFor(scope, person, listeners) {
   if (!senders.has(scope)) {
     const all = new Set();
     const tell = (name) => (value) => all.forEach((listener) => listener[name]?.(value));
     const told = { onChange: tell("onChange"), onProblem: tell("onProblem"), onNote: tell("onNote") };
-    senders.set(scope, { sender: new Sender(scope, told), all });
+    senders.set(scope, { sender: new Sender(scope, person, told), all });
   }
   const { sender, all } = senders.get(scope);
   all.add(listeners);

@@ -3,14 +3,23 @@
 const FIRST_WAIT = 250;
 const LONGEST_WAIT = 5000;
 const TIMEOUT = 15000;
+const MOST_TRIES = 60; // about five minutes: a server that starts again, or a network, is back by then
 
 export const pause = (milliseconds) => new Promise((done) => setTimeout(done, milliseconds));
+
+// Who this page is for. The cookie says who signed in last in this browser, which another tab may have changed: the
+// server refuses a request whose two names differ, and the page signs in anew.
+let person = "";
+
+export const workAs = (name) => (person = name);
+
+export const asPerson = (name = person) => ({ "X-Annotator-Person": encodeURIComponent(name) });
 
 // The decoded answer; an Error with the server's own words where it refuses.
 export async function post(address, body) {
   const response = await fetch(address, {
     method: "POST",
-    headers: { "Content-Type": "application/json" },
+    headers: { "Content-Type": "application/json", ...asPerson() },
     body: JSON.stringify(body),
     signal: AbortSignal.timeout(TIMEOUT),
   });
@@ -18,7 +27,7 @@ export async function post(address, body) {
 }
 
 export async function get(address) {
-  return read(await fetch(address, { signal: AbortSignal.timeout(TIMEOUT) }));
+  return read(await fetch(address, { headers: asPerson(), signal: AbortSignal.timeout(TIMEOUT) }));
 }
 
 async function read(response) {
@@ -46,12 +55,16 @@ export const claim = (tag, count, have) => post("/api/claim", { tag, count, have
 
 export const address = (size, row) => `/api/pictures/${size}/${row}`;
 
-// An image element that tries again when its picture did not arrive, because nothing unseen may be answered.
+// An image element that tries again when its picture did not arrive, because nothing unseen may be answered. After
+// some tries it is `broken`: its file is gone.
 export function picture(size, row, priority = "auto") {
   const image = new Image();
   let wait = FIRST_WAIT;
+  let tries = 0;
   image.addEventListener("error", () => {
-    setTimeout(() => (image.src = address(size, row)), wait);
+    tries += 1;
+    image.broken = tries >= MOST_TRIES;
+    if (!image.broken) setTimeout(() => (image.src = address(size, row)), wait);
     wait = Math.min(LONGEST_WAIT, wait * 2);
   });
   image.fetchPriority = priority;

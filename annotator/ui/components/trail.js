@@ -24,7 +24,9 @@ export class Trail {
     const known = questions.map((one) => ({ ...one, steps: [], states: new Map(one.states), given: new Map(one.states) }));
     this.questions.unshift(...known);
     this.at += known.length;
-    this.done.unshift(...known.map((question) => ({ question, seq: question.seq, client: question.client, before: none })));
+    this.done.unshift(...known.map((question) => ({
+      question, seq: question.seq, client: question.client, labels: question.states.size, before: none,
+    })));
   }
 
   // New questions behind all others; those that are here already are left out.
@@ -47,12 +49,6 @@ export class Trail {
     return gone.length;
   }
 
-  set(tag, state) {
-    const { states, steps } = this.question;
-    steps.push([...states]);
-    states.set(tag, state);
-  }
-
   // Several tags at once are one step.
   setAll(entries) {
     const { states, steps } = this.question;
@@ -61,10 +57,10 @@ export class Trail {
   }
 
   // The question on the screen was answered as item `seq`; the next open one follows.
-  answered(seq) {
+  answered({ seq, labels, seconds }) {
     const question = this.question;
     const before = { seq: question.seq, client: question.client, given: question.given };
-    this.done.push({ question, seq, client: null, before });
+    this.done.push({ question, seq, client: null, labels, seconds, before });
     Object.assign(question, { seq, client: null, given: new Map(question.states), steps: [] });
     this.forget();
     this.goToOpen(this.at + 1);
@@ -85,11 +81,19 @@ export class Trail {
   }
 
   back() {
+    this.leave();
     if (this.at > 0) this.at -= 1;
+  }
+
+  // A change of an answered picture that was not accepted is no answer: coming back shows what is stored.
+  leave() {
+    const question = this.question;
+    if (question?.given) Object.assign(question, { states: new Map(question.given), steps: [] });
   }
 
   // On to the next picture without an answer; after the last one to what was skipped.
   forward() {
+    this.leave();
     if (this.at + 1 < this.questions.length) this.at += 1;
     else this.goToOpen(0);
   }
@@ -101,10 +105,12 @@ export class Trail {
   }
 
   forget() {
-    while (this.at > REMEMBERED && this.questions[0].seq !== null) {
-      const [old] = this.questions.splice(0, 1);
-      this.done = this.done.filter((entry) => entry.question !== old);
-      this.at -= 1;
+    while (this.done.length > REMEMBERED) {
+      const { question } = this.done.shift();
+      if (this.done.some((entry) => entry.question === question)) continue;
+      const place = this.questions.indexOf(question);
+      this.questions.splice(place, 1);
+      if (place < this.at) this.at -= 1;
     }
   }
 }

@@ -4,13 +4,15 @@ import { Cells } from "/api/ui/cells.js";
 import { isReserved, listen } from "/api/ui/keys.js";
 import { address, claim, pause, picture, post, tagDetails, tags } from "/api/ui/server.js";
 import { TagBox } from "/api/ui/tag_box.js";
-import { Work, element, fill, footer, nothingLeft } from "/api/ui/work.js";
+import { Work, element, fill, footer, nothingLeft, put } from "/api/ui/work.js";
 
 const PRESENT = 1, ABSENT = 0, UNKNOWN = -1;
 const NAMES = { [PRESENT]: "present", [ABSENT]: "absent", [UNKNOWN]: "unknown" };
 const MARKS = { [PRESENT]: "✓", [ABSENT]: "✗", [UNKNOWN]: "?" };
 const MOST_ASKED = 200;
 const RETRY_MS = 1000;
+const UNDONE_PAGES = 20; // that can be taken back
+const TURN_MS = 1200;
 const BELOW = 150; // pixels below the page of pictures: buttons and status
 
 export const mount = (root, data, tell) => new Verify(root, data, tell);
@@ -23,7 +25,7 @@ class Verify {
     const part = (this.part = (name) => root.querySelector(`[data-part="${name}"]`));
     this.cells = new Cells(part("cells"), {
       toggle: (place) => this.mark(place),
-      like: (from, place) => this.mark(place, this.page[from].state),
+      like: (from, place) => this.markAs(place, this.page[from].marked),
       bottom: BELOW,
     });
     this.box = new TagBox(part("choose"), {
@@ -41,8 +43,10 @@ class Verify {
     slider.addEventListener("change", () => this.resize(Number(slider.value)));
     part("unmarked").addEventListener("change", (event) => {
       this.unmarked = event.target.value;
-      this.show();
+      this.decideDefault();
+      this.page.forEach((cell) => this.draw(cell));
     });
+    this.turningUntil = data.turn ? performance.now() + TURN_MS : 0;
     this.drawWaiting();
     this.start();
   }
@@ -61,6 +65,7 @@ class Verify {
   update(data) {
     const other = data.turn && data.tag !== this.data.tag;
     this.data = data;
+    this.turningUntil = 0;
     this.work.renew(data);
     if (other) this.chooseById(data.tag);
   }
@@ -74,12 +79,13 @@ class Verify {
 
   async start() {
     this.turnLeft = this.data.turn?.pages ?? Infinity;
-    const begun = await this.work.start({ tag: this.tag?.id ?? this.data.tag, size: this.size });
+    const begun = await this.work.start({ tag: this.tag?.id ?? this.data.tag, size: this.data.chosenSize });
     if (!begun) return;
     try {
       const vocabulary = await tags();
       this.box.prepare();
-      const wanted = this.tag?.id ?? this.data.tag ?? vocabulary.tags[0]?.[0];
+      this.takeSize(begun.page_size ?? this.size);
+      const wanted = begun.tag ?? this.data.waiting[0]?.id ?? vocabulary.tags[0]?.[0];
       const found = vocabulary.tags.find(([id]) => id === wanted) ?? vocabulary.tags[0];
       if (found) await this.take({ id: found[0], name: found[1] });
     } catch (error) {
@@ -187,7 +193,7 @@ class Verify {
     for (;;) {
       const found = await this.fetchPage();
       if (turn !== this.turn) return;
-      this.page = (found ?? []).slice(0, this.size);
+      this.newPage((found ?? []).slice(0, this.size));
       this.finished = found !== null && !found.length && !this.work.sender.waiting;
       this.show(found === null);
       if (this.page.length) return this.prefetch();
@@ -207,7 +213,7 @@ class Verify {
       const pixels = this.cells.sizeFor(this.size);
       return questions
         .filter(({ task }) => !held.has(task) && !this.answered.has(task))
-        .map((question) => ({ ...question, state: null, picture: picture(pixels, question.image, this.page.length ? "low" : "auto") }));
+        .map((question) => ({ ...question, marked: null, picture: picture(pixels, question.image, this.page.length ? "low" : "auto") }));
     } catch (error) {
       this.work.problem(`${this.words.noQuestions} ${error.message}`);
       return null;
@@ -232,9 +238,17 @@ class Verify {
     const gone = this.page.filter((cell) => lost.has(cell.task)).length;
     this.next = this.next.filter((cell) => !lost.has(cell.task));
     if (!gone) return;
+    const focused = this.page[this.cells.focused()]?.task;
     this.page = this.page.filter((cell) => !lost.has(cell.task));
     this.work.note(fill(this.words.lost, gone));
-    this.show(true);
+    if (!this.page.length) this.newPage(this.next.splice(0, this.size));
+    if (!this.page.length) return void this.load();
+    this.show(true, this.page.findIndex((cell) => cell.task === focused));
+  }
+
+  takeSize(size) {
+    this.size = size;
+    this.part("size").value = this.part("count").textContent = String(size);
   }
 
   async resize(size) {
@@ -253,6 +267,18 @@ class Verify {
     this.prefetch();
   }
 
+  // What an unmarked picture means is decided once, when a page comes up: it must not change under somebody's marks.
+  newPage(cells) {
+    this.page = cells;
+    this.decideDefault();
+  }
+
+  decideDefault() {
+    this.defaultState = { present: PRESENT, absent: ABSENT }[this.unmarked] ?? this.proposed();
+    const words = this.defaultState === PRESENT ? this.words.markAbsent : this.words.markPresent;
+    this.part("question").textContent = put(words, { tag: this.tag?.name ?? "" });
+  }
+
   // An audit's page is all of one sort. Pages of best guesses are taken as absent when fewer than half are likely.
   proposed() {
     if (this.page[0]?.expected === "absent") return ABSENT;
@@ -261,17 +287,11 @@ class Verify {
     return 2 * likely.length >= this.page.length ? PRESENT : ABSENT;
   }
 
-  // Unmarked pictures mean what the page was proposed as, unless the person chose otherwise.
-  takeDefault() {
-    const chosen = { present: PRESENT, absent: ABSENT }[this.unmarked] ?? this.proposed();
-    for (const cell of this.page) if (cell.state === null || cell.state === this.defaultState) cell.state = chosen;
-    this.defaultState = chosen;
-    const words = chosen === PRESENT ? this.words.markAbsent : this.words.markPresent;
-    this.part("question").textContent = words.replace("{tag}", this.tag?.name ?? "");
+  stateOf(cell) {
+    return cell.marked ?? this.defaultState;
   }
 
-  show(keepProblem = false) {
-    this.takeDefault();
+  show(keepProblem = false, focus = 0) {
     const empty = this.part("empty");
     empty.hidden = this.page.length > 0;
     if (this.finished) empty.replaceChildren(nothingLeft(this.words, () => this.load()));
@@ -281,47 +301,57 @@ class Verify {
     if (!keepProblem) this.work?.problem("");
     this.work?.show();
     const active = this.root.getRootNode().activeElement;
-    if (this.page.length && !active?.matches?.("input")) this.cells.focus(0);
+    if (this.page.length && !active?.matches?.("input")) this.cells.focus(Math.max(0, focus));
   }
 
   draw(cell) {
-    const exception = cell.state !== this.defaultState;
-    cell.button.dataset.state = NAMES[cell.state];
+    const state = this.stateOf(cell);
+    const exception = state !== this.defaultState;
+    cell.button.dataset.state = NAMES[state];
     cell.button.classList.toggle("exception", exception);
     cell.button.setAttribute("aria-pressed", String(exception));
-    cell.button.querySelector(".mark").textContent = exception ? MARKS[cell.state] : "";
+    cell.button.querySelector(".mark").textContent = exception ? MARKS[state] : "";
   }
 
   // Answers
 
-  mark(place, state) {
+  mark(place) {
+    const other = this.defaultState === PRESENT ? ABSENT : PRESENT;
+    const cell = this.page[place];
+    if (cell) this.markAs(place, this.stateOf(cell) === this.defaultState ? other : null);
+  }
+
+  // `marked`: a state that holds whatever the default is, or null for the default.
+  markAs(place, marked) {
     const cell = this.page[place];
     if (!cell) return;
-    const other = this.defaultState === PRESENT ? ABSENT : PRESENT;
-    cell.state = state ?? (cell.state === this.defaultState ? other : this.defaultState);
+    cell.marked = marked;
     this.draw(cell);
   }
 
   submit() {
-    if (!this.page.length || this.work.resting) return;
+    if (!this.page.length || this.work.resting || performance.now() < this.turningUntil) return;
+    this.letGoOfBroken();
     // A picture that is not on the screen was not seen: it goes back instead of being answered.
     const seen = this.page.filter((cell) => cell.picture.naturalWidth);
     if (!seen.length) return this.work.problem(this.words.notShown);
-    const labels = seen.map((cell) => [cell.image, this.tag.id, cell.state]);
-    const seq = this.work.push(labels, { tasks: seen.map((cell) => cell.task), tag: this.tag.id, began: this.began });
+    const labels = seen.map((cell) => [cell.image, this.tag.id, this.stateOf(cell)]);
+    const given = this.work.push(labels, { tasks: seen.map((cell) => cell.task), tag: this.tag.id, began: this.began });
     for (const cell of seen) this.answered.add(cell.task);
-    this.done.push({ seq, cells: seen, defaultState: this.defaultState });
+    this.done.push({ ...given, cells: seen, defaultState: this.defaultState });
+    this.done.splice(0, this.done.length - UNDONE_PAGES);
     this.work.here += seen.length;
     const unseen = this.page.filter((cell) => !cell.picture.naturalWidth);
     // What is expected decides what an unmarked picture means: a page is all of one sort.
     const sort = [...unseen, ...this.next][0]?.expected;
     const fitting = [...unseen, ...this.next.filter((cell) => cell.expected === sort)];
     const others = this.next.filter((cell) => cell.expected !== sort);
-    this.page = fitting.slice(0, this.size);
+    this.newPage(fitting.slice(0, this.size));
     this.next = [...fitting.slice(this.size), ...others];
     this.turnLeft -= 1;
     if (this.turnLeft <= 0) {
       this.turnLeft = this.data.turn.pages;
+      this.turningUntil = performance.now() + TURN_MS;
       this.tell("turn", Date.now());
     }
     if (!this.page.length) return this.load();
@@ -329,17 +359,27 @@ class Verify {
     this.prefetch();
   }
 
+  // A picture that cannot be shown must not hold up the others.
+  letGoOfBroken() {
+    const broken = this.page.filter((cell) => cell.picture.broken);
+    if (!broken.length) return;
+    for (const cell of broken) this.answered.add(cell.task);
+    this.page = this.page.filter((cell) => !cell.picture.broken);
+    post("/api/release", { tasks: broken.map((cell) => cell.task) }).catch(() => {});
+    this.work.note(fill(this.words.brokenLeftOut, broken.length));
+  }
+
   undo() {
     const last = this.done.pop();
     if (!last) return this.work.note(this.words.nothingToUndo);
-    this.work.undo({ seq: last.seq, labels: last.cells.length });
+    this.work.undo(last);
     for (const cell of last.cells) this.answered.delete(cell.task);
     this.work.here = Math.max(0, this.work.here - last.cells.length);
     this.turn += 1; // a page under way is asked for again
     this.finished = false;
-    this.next = [...this.page.map((cell) => ({ ...cell, state: null })), ...this.next];
-    this.page = last.cells;
-    this.defaultState = last.defaultState;
+    this.next = [...this.page.map((cell) => ({ ...cell, marked: null })), ...this.next];
+    // The marks as they were, also where the default is another one by now.
+    this.newPage(last.cells.map((cell) => ({ ...cell, marked: cell.marked ?? last.defaultState })));
     this.show();
   }
 
@@ -358,7 +398,7 @@ class Verify {
       Escape: () => this.escape(),
       " ": () => (button ? button.click() : this.cells.toggleLarge()),
       x: () => place !== null && this.mark(place),
-      "?": () => place !== null && this.mark(place, UNKNOWN),
+      "?": () => place !== null && this.markAs(place, UNKNOWN),
     };
     const action = actions[event.key];
     if (action) action();

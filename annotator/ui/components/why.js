@@ -14,22 +14,23 @@ export class Why {
     return !this.place.hidden;
   }
 
-  toggle(row) {
+  // `quiet`: a picture that measures the sources, which then must not be heard.
+  toggle(row, quiet) {
     this.place.hidden = this.isOpen;
-    if (this.isOpen) this.show(row);
+    if (this.isOpen) this.show(row, quiet);
   }
 
   close() {
     this.place.hidden = true;
   }
 
-  async show(row) {
+  async show(row, quiet) {
     if (!this.isOpen) return;
     this.row = row;
     this.place.replaceChildren(element("p", "quiet", this.words.whyLooking));
     try {
       const found = await get(`/api/why/${row}`);
-      if (row === this.row) this.place.replaceChildren(...this.view(found));
+      if (row === this.row) this.place.replaceChildren(...this.view(quiet ? { ...found, sources: null } : found));
     } catch (error) {
       if (row === this.row) this.place.replaceChildren(element("p", "", error.message));
     }
@@ -37,8 +38,9 @@ export class Why {
 
   view({ sources, neighbours }) {
     const shown = [element("h3", "", this.words.whySources)];
-    if (!sources.length) shown.push(element("p", "quiet", this.words.whySilent));
-    for (const { origin, tags } of sources) {
+    if (!sources) shown.push(element("p", "quiet", this.words.whyMeasured));
+    else if (!sources.length) shown.push(element("p", "quiet", this.words.whySilent));
+    for (const { origin, tags } of sources ?? []) {
       const line = element("p");
       line.append(element("strong", "", `${origin}: `), tags.map(({ tag, score }) => `${tag} ${score}`).join(", "));
       shown.push(line);

@@ -1,8 +1,10 @@
 // What Label, Verify and Bulk share: sign-in, the labelling session, the outbox, and the line that says how it stands.
 
-import { senderFor } from "/api/ui/outbox.js";
-import { post, signIn } from "/api/ui/server.js";
+import { othersWaiting, senderFor } from "/api/ui/outbox.js";
+import { pause, post, signIn, workAs } from "/api/ui/server.js";
 
+const MOST_SIGN_INS = 3;
+const FRESH_MS = 100_000; // the server takes a page's token for two minutes
 const LONGEST_SECONDS = 300; // a longer screen was a break; as the server counts it
 
 export class Work {
@@ -14,7 +16,9 @@ export class Work {
     this.today = 0;
     this.here = 0;
     this.resting = false;
-    const { sender, leave } = senderFor(data.scope, {
+    workAs(data.person);
+    this.tokenAt = performance.now();
+    const { sender, leave } = senderFor(data.scope, data.person, {
       onChange: () => this.show(),
       onProblem: (message) => this.problem(message),
       onNote: (message) => this.note(message),
@@ -26,28 +30,53 @@ export class Work {
     this.timer = setInterval(this.woken, 60_000); // what is on the screen is leased anew
   }
 
-  // True when the server knows the person; the session goes on where it was.
+  // The session goes on where it was, or a new one begins; null where the server refuses.
   async start({ tag = null, size = null } = {}) {
-    if (!(await signIn(this.data.token))) {
-      this.problem(this.words.reload);
-      return null;
-    }
-    this.sender.flush();
-    const begun = await post("/api/sessions/begin", { mode: this.mode, tag, page_size: size }).catch((error) => {
+    try {
+      if (performance.now() - this.tokenAt < FRESH_MS) await this.signIn();
+      const begun = await this.signedIn(() => post("/api/sessions/begin", { mode: this.mode, tag, page_size: size }));
+      Object.assign(this, { session: begun.session, answers: begun.answers, seconds: begun.seconds, today: begun.today });
+      const others = othersWaiting(this.data.scope);
+      if (others.length) this.note(fill(this.words.othersWaiting, others.join(", ")));
+      this.rest(null);
+      this.sender.flush();
+      this.show();
+      return begun;
+    } catch (error) {
       this.problem(error.message);
       return null;
-    });
-    if (begun) {
-      Object.assign(this, { session: begun.session, answers: begun.answers, seconds: begun.seconds, today: begun.today });
     }
-    this.rest(null);
-    this.show();
-    return begun;
+  }
+
+  // What `ask` answers, after a sign-in where the server does not know us; waits for a server that is away.
+  async signedIn(ask) {
+    for (let tried = 0; ; tried += 1) {
+      try {
+        return await ask();
+      } catch (error) {
+        if (error.status === 401 && tried < MOST_SIGN_INS) await this.signIn();
+        else if (error.status) throw error;
+        else await pause(1000);
+      }
+    }
+  }
+
+  // With the page's token; one that is too old is renewed by a run of the script.
+  async signIn() {
+    if (await signIn(this.data.token)) return;
+    const old = this.data.token;
+    this.tell("token", Date.now());
+    for (let waited = 0; this.data.token === old; waited += 1) {
+      if (waited > 100) throw new Error(this.words.reload);
+      await pause(100);
+    }
+    if (!(await signIn(this.data.token))) throw new Error(this.words.reload);
   }
 
   // Streamlit calls again with new data on every rerun: only a token after a sign-out is of interest.
   renew(data) {
     const again = data.token !== this.data.token && this.sender.state === "signed out";
+    if (data.token !== this.data.token) this.tokenAt = performance.now();
     this.data = data;
     if (again) signIn(data.token).then(() => this.sender.flush());
   }
@@ -59,21 +88,26 @@ export class Work {
   }
 
   // labels: [[image, tag, state]]; began: performance.now() when they were shown.
+  // Returns what `undo` needs to take it back.
   push(labels, { tasks = [], tag = null, began }) {
-    const seconds = Math.round(performance.now() - began) / 1000;
-    this.count(labels.length, Math.min(seconds, LONGEST_SECONDS));
-    return this.sender.push({ labels, tasks, seconds, mode: this.mode, tag, session: this.session ?? null });
+    const seconds = Math.min(Math.round(performance.now() - began) / 1000, LONGEST_SECONDS);
+    this.count(labels.length, seconds);
+    const seq = this.sender.push({ labels, tasks, seconds, mode: this.mode, tag, session: this.session ?? null });
+    return { seq, labels: labels.length, seconds };
   }
 
-  undo({ seq, client = null, labels, seconds = 0 }) {
+  undo({ seq, client = null, labels = 0, seconds = 0 }) {
     this.count(-labels, -seconds);
     const item = { labels: [], tasks: [], undo: seq, mode: this.mode, session: this.session ?? null };
     this.sender.push(client ? { ...item, undo_client: client } : item);
   }
 
+  // What is tagged in bulk takes no time worth a pace.
   count(answers, seconds) {
-    this.answers = Math.max(0, this.answers + answers);
-    this.seconds = Math.max(0, this.seconds + seconds);
+    if (this.mode !== "bulk") {
+      this.answers = Math.max(0, this.answers + answers);
+      this.seconds = Math.max(0, this.seconds + seconds);
+    }
     this.today = Math.max(0, this.today + answers);
   }
 
@@ -93,6 +127,7 @@ export class Work {
     const { state, waiting } = this.sender;
     if (state === "signed out") return fill(this.words.signedOut, waiting);
     if (!waiting) return this.words.saved;
+    if (this.sender.unkept) return fill(this.words.unkept, waiting);
     return fill(state === "waiting" ? this.words.offline : this.words.saving, waiting);
   }
 
@@ -108,7 +143,8 @@ export class Work {
 
   // Pause and end: the report takes the place of the work until the person goes on.
   async leaveSession(how) {
-    if (!this.session) return;
+    if (!this.session || this.resting) return;
+    for (let waited = 0; this.sender.waiting && waited < 30; waited += 1) await pause(100); // the report counts them too
     try {
       const report = await post(`/api/sessions/${how}`, { session: this.session, tasks: this.inHand() });
       this.resting = true;
@@ -129,11 +165,24 @@ export class Work {
     const place = this.part("rest");
     place.hidden = !view;
     place.replaceChildren(...(view ? [view] : []));
+    for (const other of around(place)) other.inert = Boolean(view);
     place.querySelector("button")?.focus();
   }
 }
 
-export const fill = (words, n) => words.replace("{n}", n);
+export const fill = (words, n) => put(words, { n });
+
+// "{name}" in words by values; a function, because "$&" in a tag's name would mean something to replace().
+export const put = (words, values) => words.replace(/\{(\w+)\}/g, (whole, name) => values[name] ?? whole);
+
+// Everything of a component beside `place`: behind a report nothing can be reached.
+function around(place) {
+  const found = [];
+  for (let at = place; at.parentElement; at = at.parentElement) {
+    found.push(...[...at.parentElement.children].filter((other) => other !== at));
+  }
+  return found;
+}
 
 function say(line, message) {
   line.textContent = message;
