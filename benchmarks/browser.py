@@ -64,7 +64,9 @@ def main() -> None:
     parser.add_argument("--scale", action="store_true", help="beside a workspace of 1,000,000 images and 1,000 tags")
     parser.add_argument("--json", type=Path, help="write the figures here")
     options = parser.parse_args()
-    presses, pages = (40, 8) if options.quick else (200, 40)
+    presses, pages = (40, 8) if options.quick else (200, 20)
+    if options.scale:
+        presses, pages = (40, 8) if options.quick else (60, 12)
     with tempfile.TemporaryDirectory() as name, chromium() as browser:
         folder = Path(name)
         photos = _photos(folder / "pictures")
