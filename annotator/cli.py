@@ -220,7 +220,7 @@ def simulate(
     truth: Annotated[Path, typer.Option(help="CSV with file,labels[,split]: the whole truth")],
     out: Annotated[Path, typer.Option(help="where the report goes")],
     backbone: Annotated[str, typer.Option(help="as for embed")] = "descriptor",
-    strategy: Annotated[str, typer.Option(help="query strategy")] = "mixed",
+    strategy: Annotated[str, typer.Option(help="query strategy")] = "facility_location",
     answers_per_step: Annotated[int, typer.Option(min=1, help="images answered between two trainings")] = 50,
     budget: Annotated[int, typer.Option(min=1, help="images answered in all")] = 500,
     seed: Annotated[int, typer.Option()] = 0,

@@ -38,7 +38,13 @@ class Project(BaseModel):
     confidence: float = Field(0.95, gt=0.5, lt=1, description="confidence of both promises")
     lease_minutes: float = Field(15, gt=0, description="a question not answered by then is given to somebody else")
     overlap: int = Field(1, ge=1, le=9, description="how many people each picked image is asked of")
-    strategy: str = Field("mixed", description="query strategy of the Label queue")
+    strategy: str = Field("facility_location", description="query strategy of the Label queue")
+    control_share: float = Field(
+        0.1,
+        ge=0,
+        le=0.5,
+        description="share of the picks drawn at random: the control the strategy is held against",
+    )
     random_share: float = Field(
         0.15,
         ge=0.05,

@@ -2,12 +2,14 @@
 
 import argparse
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from rich.console import Console
 from rich.table import Table
+from tqdm import tqdm
 
 from annotator.settings import Settings
 
@@ -42,3 +44,15 @@ def show(title: str, rows: Sequence[dict[str, Any]]) -> None:
 def write(file: Path | None, figures: dict[str, Any]) -> None:
     if file is not None:
         file.write_text(json.dumps(figures, indent=1))
+
+
+@contextmanager
+def console_progress(what: str) -> Iterator[Callable[[int, int, str], None]]:
+    """A bar in the terminal, told (done, total, word)."""
+    with tqdm(desc=what, leave=False, mininterval=1) as bar:
+
+        def tell(done: int, total: int, _word: str) -> None:
+            bar.total = total
+            bar.update(done - bar.n)
+
+        yield tell

@@ -6,7 +6,7 @@ import streamlit as st
 
 from annotator import jobs
 from annotator.errors import AnnotatorError
-from annotator.services import models, status
+from annotator.services import models, savings, status
 from annotator.terms import JobState
 from annotator.ui import Visit, menu, open_page, plain, table_height
 from annotator.ui.words import say
@@ -96,6 +96,17 @@ def learning_curve(visit: Visit) -> None:
     st.altair_chart(chart.mark_line() + chart.mark_point(filled=True, size=70))
 
 
+def saving(visit: Visit) -> None:
+    """What the picks brought against the random ones among them."""
+    measured = savings.of(models.in_use(visit.workspace))
+    if measured is None:
+        st.caption(say("home.saving_unknown", count=savings.FEWEST))
+        return
+    key = "home.saving_lost" if measured.loses() else "home.saving"
+    figures = {name: f"{value:.0%}" for name, value in vars(measured).items() if name in ("saved", "low", "high")}
+    st.caption(say(key, images=measured.images, **figures), help=say("home.saving_help"))
+
+
 visit = open_page("home")
 counts = status.status(visit.workspace)
 numbers(counts, status.answers_today(visit.workspace, visit.person))
@@ -107,6 +118,7 @@ with left:
     history = models.history(visit.workspace)
     if history:
         st.caption(say("home.verdict", number=history[-1].id, verdict=history[-1].verdict))
+        saving(visit)
     if st.button(say("home.train"), disabled=not counts["answered_images"]):
         ask(visit, "train")
     worker(visit)

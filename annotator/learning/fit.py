@@ -1,4 +1,4 @@
-"""Fit a head by name: checks the arrays, then calls it. Arrays in, arrays out."""
+"""Fit a head by name, on known labels or with a way to read unknown ones. Arrays in, arrays out."""
 
 from dataclasses import replace
 from typing import Any
@@ -10,6 +10,7 @@ from annotator.errors import BadInputError, DeviceError, UnknownNameError, Usage
 from annotator.learning.heads import HEADS, FitReport, Head, HeadSettings, Progress, Training
 from annotator.learning.heads.base import Features
 from annotator.learning.losses import LOSSES
+from annotator.learning.partial import PARTIAL, Turn, guess_prevalence
 
 Validation = tuple[Features, NDArray[np.int8]]
 
@@ -21,6 +22,7 @@ def fit_head(
     *,
     texts: NDArray[np.floating[Any]] | None = None,
     weights: NDArray[np.floating[Any]] | None = None,
+    targets: NDArray[np.floating[Any]] | None = None,
     validation: Validation | None = None,
     device: str = "cpu",
     warm: Head | None = None,
@@ -32,6 +34,7 @@ def fit_head(
 
     `X` (N, D) embeddings, float16 or wider; `labels` (N, C) int8 of 1, 0, -1 unknown, which never counts;
     `texts` (C, D) text vectors, a row of zeros for a tag without; `weights` (N, C) >= 0 for single answers;
+    `targets` (N, C) in 0..1, beliefs that take the place of the labels: every entry counts then, with its weight;
     `validation` held-out (X, labels) that choose the penalty per tag; `device` "cpu" or "cuda";
     `warm` an earlier head of the same tags to start from (the answer is the same, it is only found sooner);
     `settings`, or single fields of it as keywords (`ridge=0.3`); `progress` may raise to stop the fit.
@@ -51,9 +54,37 @@ def fit_head(
         if not np.isfinite(validation[0]).all():
             raise BadInputError("an embedding of the validation images is not finite; embed the images again")
     _check_companions(X, labels, texts, weights, warm)
+    _check_targets(labels, targets)
     _check_device(device)
     chosen = _settings(settings, changes)
-    return HEADS[name](Training(X, labels, texts, weights, validation, device, warm, chosen, progress))
+    return HEADS[name](Training(X, labels, texts, weights, targets, validation, device, warm, chosen, progress))
+
+
+def fit_partial(
+    name: str,
+    way: str,
+    X: Features,
+    labels: NDArray[np.int8],
+    **options: Any,
+) -> tuple[Head, FitReport]:
+    """Train the head called `name`, reading unknown labels the `way` (a key of PARTIAL) says.
+
+    `options` as in `fit_head`, without weights and targets. `masked` is `fit_head` itself; the other ways train once
+    a turn, each turn from the head before.
+    """
+    if way not in PARTIAL:
+        raise UnknownNameError("way to read unknown labels", way, PARTIAL)
+    labels = np.asarray(labels)
+    if way == "masked" or not len(labels):
+        return fit_head(name, X, labels, **options)
+    chosen, prevalence = PARTIAL[way], guess_prevalence(labels)
+    head = options.pop("warm", None)
+    probabilities = None
+    for number in range(chosen.turns):
+        reading = chosen.read(Turn(labels, number, chosen.turns - 1, probabilities, prevalence))
+        head, report = fit_head(name, X, labels, targets=reading.targets, weights=reading.weights, warm=head, **options)
+        probabilities = head.probabilities(np.asarray(X))
+    return head, report
 
 
 def _settings(settings: HeadSettings | None, changes: dict[str, Any]) -> HeadSettings:
@@ -108,6 +139,14 @@ def _check_companions(
             raise BadInputError(f"the smallest weight is {weights.min()}; weights have to be finite and not below 0")
     if warm is not None:
         _check_shape("the earlier head", warm.weights, (tags, width))
+
+
+def _check_targets(labels: NDArray[np.int8], targets: NDArray[np.floating[Any]] | None) -> None:
+    if targets is None:
+        return
+    _check_shape("the targets", targets, labels.shape)
+    if not (np.isfinite(targets).all() and targets.min(initial=0) >= 0 and targets.max(initial=0) <= 1):
+        raise BadInputError(f"targets from {targets.min()} to {targets.max()}; they have to lie between 0 and 1")
 
 
 def _check_shape(what: str, array: NDArray[Any], shape: tuple[int, ...]) -> None:

@@ -104,14 +104,14 @@ def text_vectors(workspace: Workspace, tags: Sequence[SnapshotTag]) -> NDArray[n
             if str(kept["key"]) == key:
                 return np.asarray(kept["vectors"], np.float32)
     backbone = cached_backbone(note["spec"], workspace.settings.device)
-    vectors = prompt_ensemble(_encoder(backbone), [tag.name for tag in tags], synonyms=synonyms)
+    vectors = prompt_ensemble(encoder(backbone), [tag.name for tag in tags], synonyms=synonyms)
     buffer = io.BytesIO()
     np.savez(buffer, vectors=vectors, key=np.array(key))
     write_whole(cache, buffer.getvalue())
     return vectors
 
 
-def _encoder(backbone: Backbone) -> Encode:
+def encoder(backbone: Backbone) -> Encode:
     def encode(texts: Sequence[str]) -> NDArray[np.float32]:
         vectors = backbone.encode_texts(texts)
         if vectors is None:

@@ -9,8 +9,8 @@ from sqlalchemy import case, func, select
 from sqlalchemy.orm import Session
 
 from annotator.errors import UnknownNameError
-from annotator.learning.queries import QUERIES, Pool
-from annotator.services import models, tasks
+from annotator.learning.queries import QUERIES, Pool, with_control
+from annotator.services import models, savings, tasks
 from annotator.services.embedding import current_backbone
 from annotator.services.image_facts import image_count, splits_of
 from annotator.services.label_store import parts
@@ -36,7 +36,7 @@ def refill(workspace: Workspace, count: int | None = None, strategy: str | None 
     """
     project = workspace.project
     count = count or max(project.queue_length, QUESTIONS_EACH * _people_at_work(workspace))
-    strategy = strategy or project.strategy
+    strategy = strategy or _best(workspace, project.strategy)
     if strategy not in QUERIES:
         raise UnknownNameError("query strategy", strategy, QUERIES)
     snapshot = take(workspace)
@@ -149,6 +149,12 @@ def _answered(snapshot: Snapshot) -> int:
     return int((snapshot.origins == Origin.HUMAN).any(axis=1).sum())
 
 
+def _best(workspace: Workspace, strategy: str) -> str:
+    """The project's strategy, or random while the picks are measured to be surely worse than the random ones."""
+    measured = savings.of(models.in_use(workspace))
+    return "random" if measured is not None and measured.loses() else strategy
+
+
 def _picked(
     workspace: Workspace,
     snapshot: Snapshot,
@@ -159,9 +165,10 @@ def _picked(
 ) -> list[tuple[TaskKind, int, str]]:
     if not len(candidates) or count <= 0:
         return []
-    chosen = QUERIES[strategy](pool(workspace, snapshot, candidates), count, rng)
-    kind = TaskKind.RANDOM if strategy == "random" else TaskKind.PICK
-    return [(kind, row, reason) for row, reason in zip(chosen.rows.tolist(), chosen.reasons, strict=True)]
+    share = 1.0 if strategy == "random" else workspace.project.control_share
+    found = with_control(QUERIES[strategy], pool(workspace, snapshot, candidates), count, share, rng)
+    kinds = [TaskKind.RANDOM if random else TaskKind.PICK for random in found.random]
+    return list(zip(kinds, found.picks.rows.tolist(), found.picks.reasons, strict=True))
 
 
 def pool(workspace: Workspace, snapshot: Snapshot, candidates: NDArray[np.int64]) -> Pool:

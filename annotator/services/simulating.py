@@ -33,7 +33,7 @@ class Plan:
     images: Path
     truth: Path
     backbone: str = "descriptor"
-    strategy: str = "mixed"
+    strategy: str = "facility_location"
     answers_per_step: int = 50
     """Images answered, each on all tags, between two trainings."""
     budget: int = 500

@@ -17,7 +17,7 @@ from annotator.learning.calibration import Calibration, fit_calibration
 from annotator.learning.fit import fit_head
 from annotator.learning.heads import Head
 from annotator.progress import Progress, silent
-from annotator.services import models
+from annotator.services import models, savings
 from annotator.services.embedding import current_backbone, text_vectors
 from annotator.services.labelling import answered_count
 from annotator.services.snapshots import Votes, live_tags, take, votes
@@ -72,13 +72,13 @@ def train(workspace: Workspace, progress: Progress = silent) -> TrainReport:
             raise MissingError(
                 f"{len(data.train_rows)} answered images can train; answer at least {FEWEST_IMAGES} first: open Label"
             )
-        vectors = stored.read()
+        vectors, texts = stored.read(), text_vectors(workspace, snapshot.tags)
         progress(0, 3, "training")
         head, _ = fit_head(
             HEAD,
             vectors[data.train_rows],
             data.train_labels,
-            texts=text_vectors(workspace, snapshot.tags),
+            texts=texts,
             validation=(vectors[data.held_rows], data.held_labels) if len(data.held_rows) else None,
             device=resolve_device(workspace.settings.device),
         )
@@ -88,6 +88,7 @@ def train(workspace: Workspace, progress: Progress = silent) -> TrainReport:
         progress(2, 3, "predicting")
         probabilities = _predict(head, calibration, vectors)
         measured = _measured(probabilities[data.held_rows], data)
+        measured["saving"] = _saving(workspace, data, vectors, texts)
         report = _keep(workspace, snapshot, data, backbone, (head, calibration), probabilities, measured)
         progress(3, 3, "trained")
         return report
@@ -164,6 +165,17 @@ def _measured(probabilities: NDArray[np.float32], data: TrainingSet) -> dict[str
         # The calibration was fitted on these answers: its error here is the least it can be elsewhere.
         "ece": _number(metrics.pooled_calibration_error(*figures)),
     }
+
+
+def _saving(
+    workspace: Workspace, data: TrainingSet, vectors: NDArray[Any], texts: NDArray[np.float32] | None
+) -> dict[str, Any] | None:
+    """What the picks saved against the random slice among them; None while there are too few of either."""
+    picked, random = (savings.asked_as(workspace, data.train_rows, kind) for kind in (TaskKind.PICK, TaskKind.RANDOM))
+    answers = savings.Answers(
+        vectors[data.train_rows], data.train_labels, picked, random, vectors[data.held_rows], data.held_labels
+    )
+    return savings.stored(savings.measure(answers, HEAD, texts, workspace.project.seed))
 
 
 def _number(value: Any) -> float | None:

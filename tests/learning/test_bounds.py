@@ -77,7 +77,10 @@ def test_the_path_narrows_and_equals_one_update_after_another(data: st.DataObjec
     path = interval_path(draws, size, 0.05)
     before = Interval(0, size)
     for n, k in enumerate(np.cumsum(draws), start=1):
-        before = tighten(before, interval(n, int(k), size, 0.05))
+        now = interval(n, int(k), size, 0.05)
+        if max(before.low, now.low) > min(before.high, now.high):
+            break  # a path of which the moments contradict each other: from here on each stands by itself
+        before = tighten(before, now)
         assert (path.low[n - 1], path.high[n - 1]) == before
     if (np.maximum.accumulate(path.low) <= np.minimum.accumulate(path.high)).all():
         assert (np.diff(path.low) >= 0).all()
@@ -146,8 +149,12 @@ def test_one_sided_hypergeometric_ends_are_those_of_a_search_over_every_count(
     possible = np.arange(positives, size - drawn + positives + 1)
     at_least = stats.hypergeom.sf(positives - 1, size, possible, drawn)
     at_most = stats.hypergeom.cdf(positives, size, possible, drawn)
-    assert hypergeometric_interval(*seen, alpha, "lower").low == possible[at_least > alpha][0]
-    assert hypergeometric_interval(*seen, alpha, "upper").high == possible[at_most > alpha][-1]
+    # A tail of exactly alpha may be rounded to either side of it.
+    loose, tight = alpha * (1 - 1e-9), alpha * (1 + 1e-9)
+    low = hypergeometric_interval(*seen, alpha, "lower").low
+    high = hypergeometric_interval(*seen, alpha, "upper").high
+    assert possible[at_least > loose][0] <= low <= possible[at_least > tight][0]
+    assert possible[at_most > tight][-1] <= high <= possible[at_most > loose][-1]
     assert hypergeometric_interval(*seen, alpha) == (
         hypergeometric_interval(*seen, alpha / 2, "lower").low,
         hypergeometric_interval(*seen, alpha / 2, "upper").high,

@@ -27,7 +27,7 @@ class Answers:
     features: "Tensor"  # (N + 2, D): (x - centre) / scale
     centre: "Tensor"  # (D,)
     scale: float
-    labels: NDArray[np.int8]  # (N, C)
+    labels: NDArray[np.floating[Any]] | NDArray[np.int8]  # (N, C) 1, 0, -1, or beliefs in between
     weights: NDArray[np.floating[Any]] | None  # (N, C)
     prevalence: float  # share of positives in all answers, at most 1/2
     latest: dict[int, tuple["Tensor", "Tensor"]] = field(
@@ -71,15 +71,15 @@ def tensor(array: NDArray[Any], like: "Tensor") -> "Tensor":
 
 def collect(training: Training) -> Answers:
     """Drop the images without any answer, standardise the others."""
-    rows = (training.labels >= 0).any(1)
-    labels, weights, X = training.labels, training.weights, training.X
+    labels: NDArray[Any] = training.labels if training.targets is None else training.targets
+    rows, weights, X = (labels >= 0).any(1), training.weights, training.X
     # Without any answer all images stay: their mean centres the zero-shot score.
     if rows.any() and not rows.all():
         labels, X = labels[rows], X[rows]
         weights = None if weights is None else weights[rows]
     features, centre, scale = _standardise(X, training.device)
     known = (labels >= 0) if weights is None else (labels >= 0) * weights
-    positives = float(((labels == 1) * known).sum(dtype=np.float64))
+    positives = float((np.maximum(labels, 0) * known).sum(dtype=np.float64))
     share = (positives + 0.5) / (float(known.sum(dtype=np.float64)) + 1)
     return Answers(features, centre, scale, labels, weights, min(0.5, share))
 

@@ -165,6 +165,7 @@ class Training:
     labels: NDArray[np.int8]  # (N, C)
     texts: NDArray[np.floating[Any]] | None  # (C, D)
     weights: NDArray[np.floating[Any]] | None  # (N, C), >= 0
+    targets: NDArray[np.floating[Any]] | None  # (N, C) in 0..1, in place of all labels
     validation: tuple[Features, NDArray[np.int8]] | None
     device: str
     warm: Head | None

@@ -20,19 +20,56 @@ each of k clusters; a fifth of the batch at random; the variance in `mixed`. Cho
 come out even gave 0.04, 0.02 and 0.01 above random at 200, 500 and 1000 images: more is hardly there to be won.
 """
 
+from annotator.learning.queries.badge import badge
+from annotator.learning.queries.balanced import balanced
+from annotator.learning.queries.bald import bald
 from annotator.learning.queries.base import Picks, Pool, Strategy, top_k
+from annotator.learning.queries.control import Controlled, with_control
+from annotator.learning.queries.core_set import core_set
 from annotator.learning.queries.diversity import diversity
+from annotator.learning.queries.entropy import entropy
+from annotator.learning.queries.expected_positives import expected_positives
+from annotator.learning.queries.facility_location import facility_location
+from annotator.learning.queries.galaxy import galaxy
 from annotator.learning.queries.margin import margin
 from annotator.learning.queries.mixed import mixed
+from annotator.learning.queries.optimal_design import optimal_design
+from annotator.learning.queries.prob_cover import prob_cover
 from annotator.learning.queries.random import at_random
 from annotator.learning.queries.rare_margin import rare_margin
+from annotator.learning.queries.typiclust import typiclust
 
-__all__ = ["QUERIES", "Picks", "Pool", "Strategy", "top_k"]
+__all__ = [
+    "CONTROL_SHARE",
+    "DEFAULT",
+    "QUERIES",
+    "Controlled",
+    "Picks",
+    "Pool",
+    "Strategy",
+    "top_k",
+    "with_control",
+]
+
+DEFAULT = "facility_location"
+CONTROL_SHARE = 0.1
+"""Share of the picks that are drawn at random: enough to hold the strategy against, and it costs little."""
 
 QUERIES: dict[str, Strategy] = {
+    "facility_location": facility_location,
     "mixed": mixed,
     "random": at_random,
     "diversity": diversity,
     "rare_margin": rare_margin,
     "margin": margin,
+    "entropy": entropy,
+    "bald": bald,
+    "badge": badge,
+    "galaxy": galaxy,
+    "core_set": core_set,
+    "typiclust": typiclust,
+    "prob_cover": prob_cover,
+    "optimal_design": optimal_design,
+    "balanced": balanced,
+    "expected_positives": expected_positives,
 }

@@ -62,6 +62,8 @@ class Picks:
     reasons: list[str]
 
 
+CHUNK = 65_536  # 65,536 images x 100 tags are 26 MB
+
 Strategy = Callable[[Pool, int, np.random.Generator], Picks]
 """(pool, k, rng) to min(k, M) picks: candidates only, none twice, and no two near-duplicates in one batch as long as
 other candidates are left. The same pool and generator state give the same picks, whatever the order of the candidates.
@@ -96,6 +98,34 @@ def candidates_of(pool: Pool, k: int) -> IntArray:
     return rows
 
 
+class Left:
+    """Which of M places may still be picked: near-duplicates of picked ones only when nothing else is left."""
+
+    def __init__(self, count: int, groups: IntArray | None) -> None:
+        """`groups` (M,): the near-duplicate group at each place."""
+        self._groups = groups
+        self._free, self._fresh = np.ones(count, bool), np.ones(count, bool)
+
+    def open(self) -> NDArray[np.bool_]:
+        """(M,) the places to choose among."""
+        best = self._free & self._fresh
+        return best if best.any() else self._free
+
+    def best(self, values: Floats) -> int:
+        """The open place of the largest of (M,) `values`; of equal ones the first."""
+        return int(np.argmax(np.where(self.open(), values, -np.inf)))
+
+    def take(self, place: int) -> None:
+        self._free[place] = False
+        if self._groups is not None:
+            self._fresh &= self._groups != self._groups[place]
+
+
+def groups_at(pool: Pool, rows: IntArray) -> IntArray | None:
+    """(n,) near-duplicate groups of some rows."""
+    return None if pool.duplicates is None else np.asarray(pool.duplicates[rows], np.int64)
+
+
 def top_k(scores: Floats, k: int, rng: np.random.Generator) -> IntArray:
     """(min(k, M),) places of the highest of (M,) `scores`, highest first; equal scores in random order."""
     values = np.asarray(scores, np.float64)
@@ -105,6 +135,16 @@ def top_k(scores: Floats, k: int, rng: np.random.Generator) -> IntArray:
     places = np.flatnonzero(values >= np.partition(values, len(values) - k)[len(values) - k])
     order = np.lexsort((rng.random(len(places)), -values[places]))
     return np.asarray(places[order[:k]], np.int64)
+
+
+def best_scored(
+    pool: Pool, rows: IntArray, k: int, rng: np.random.Generator, score: Callable[[IntArray], Floats]
+) -> IntArray:
+    """The `k` rows of the highest `score`, near-duplicates apart. `score` takes (n,) rows and gives (n,) numbers."""
+    scores = np.empty(len(rows))
+    for start in range(0, len(rows), CHUNK):
+        scores[start : start + CHUNK] = score(rows[start : start + CHUNK])
+    return apart(rows[top_k(scores, len(rows), rng)], pool.duplicates, k)
 
 
 def apart(ranked: IntArray, groups: IntArray | None, k: int) -> IntArray:

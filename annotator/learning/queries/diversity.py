@@ -1,5 +1,8 @@
 """Diversity: images unlike those answered so far, spread over the collection."""
 
+from collections.abc import Callable
+from dataclasses import dataclass
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -30,7 +33,7 @@ def diversity(pool: Pool, k: int, rng: np.random.Generator) -> Picks:
     references = thin_out(pool.answered, np.zeros(len(pool.answered)), COMPARED, rng)
     vectors = np.asarray(pool.embeddings[considered], np.float32)
     near = nearest(vectors, np.asarray(pool.embeddings[references], np.float32))
-    picked = spread(considered, vectors, near, k, pool.duplicates, rng)
+    picked = spread(considered, Space.of(vectors), near, k, pool.duplicates, rng)
     return Picks(picked, ["unlike anything answered so far"] * len(picked))
 
 
@@ -54,9 +57,27 @@ def nearest(vectors: Floats, references: Floats) -> Distances:
     return best
 
 
+@dataclass(frozen=True)
+class Space:
+    """Where M images lie, by what squared distances need: squared lengths (M,), and the inner products (M,) of all
+    with the one at a place."""
+
+    lengths: Floats
+    products: Callable[[int], Floats]
+
+    @classmethod
+    def of(cls, vectors: Floats) -> "Space":
+        return cls((vectors * vectors).sum(axis=1), lambda place: np.asarray(vectors @ vectors[place]))
+
+    def distances(self, place: int) -> Distances:
+        """(M,) squared distances of all images to the one at `place`."""
+        away = self.lengths + self.lengths[place] - 2 * self.products(place)
+        return np.asarray(np.maximum(away, 0), np.float64)
+
+
 def spread(
     rows: IntArray,
-    vectors: Floats,
+    space: Space,
     near: Distances,
     k: int,
     groups: IntArray | None,
@@ -64,16 +85,15 @@ def spread(
 ) -> IntArray:
     """(min(k, M),) of the `rows` (M,), far apart from each other and from what `near` (M,) was measured to.
 
-    `vectors` (M, D) place the rows. An image whose near-duplicate (`groups` (N,)) was picked comes after all others.
+    `space` places the rows. An image whose near-duplicate (`groups` (N,)) was picked comes after all others.
     """
     known = bool(np.isfinite(near).all())
     near = near if known else np.ones(len(rows))
     picked: list[int] = []
     fresh, left = np.ones(len(rows), bool), np.ones(len(rows), bool)
-    lengths = (vectors * vectors).sum(axis=1)
     for _ in range(min(k, len(rows))):
         place = _draw((near * fresh * left, np.asarray(1.0 * (fresh & left)), np.asarray(1.0 * left)), rng)
-        distance = np.maximum(lengths + lengths[place] - 2 * vectors @ vectors[place], 0).astype(np.float64)
+        distance = space.distances(place)
         near = np.minimum(near, distance) if picked or known else distance
         picked.append(place)
         left[place] = False

@@ -3,11 +3,10 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from annotator.learning.queries.base import Floats, Picks, Pool, apart, candidates_of, top_k
+from annotator.learning.queries.base import Floats, Picks, Pool, best_scored, candidates_of
 from annotator.learning.queries.diversity import diversity
 
 TAGS = 5  # an image is judged by its most doubtful tags: the sure ones say nothing about it
-CHUNK = 65_536  # 65,536 images x 100 tags are 26 MB
 
 
 def margin(pool: Pool, k: int, rng: np.random.Generator) -> Picks:
@@ -20,10 +19,7 @@ def margin(pool: Pool, k: int, rng: np.random.Generator) -> Picks:
     rows = candidates_of(pool, k)
     if pool.probabilities is None:
         return diversity(pool, k, rng)
-    doubt = np.empty(len(rows))
-    for start in range(0, len(rows), CHUNK):
-        doubt[start : start + CHUNK] = largest_sum(hesitation(pool, rows[start : start + CHUNK]), TAGS)
-    picked = apart(rows[top_k(doubt, len(rows), rng)], pool.duplicates, k)
+    picked = best_scored(pool, rows, k, rng, lambda part: largest_sum(hesitation(pool, part), TAGS))
     return Picks(picked, [why_unsure(pool, row) for row in picked])
 
 
@@ -38,12 +34,17 @@ def averaged(pool: Pool, rows: NDArray[np.int64]) -> Floats:
     MacKay, "The evidence framework applied to classification networks" (1992): sigmoid(z / sqrt(1 + pi v / 8)).
     """
     assert pool.probabilities is not None
-    p = np.asarray(pool.probabilities[rows], np.float32)
     if pool.variance is None:
-        return p
-    p = np.clip(p, 1e-7, 1 - 1e-7)
-    z = np.log(p / (1 - p)) / np.sqrt(1 + np.pi / 8 * np.asarray(pool.variance[rows], np.float32))
+        return np.asarray(pool.probabilities[rows], np.float32)
+    z = logits(pool, rows) / np.sqrt(1 + np.pi / 8 * np.asarray(pool.variance[rows], np.float32))
     return np.asarray(1 / (1 + np.exp(-z)))
+
+
+def logits(pool: Pool, rows: NDArray[np.int64]) -> Floats:
+    """(n, C) log-odds of the probabilities of some rows, cut at about +-16."""
+    assert pool.probabilities is not None
+    p = np.clip(np.asarray(pool.probabilities[rows], np.float32), 1e-7, 1 - 1e-7)
+    return np.asarray(np.log(p / (1 - p)))
 
 
 def largest_sum(values: Floats, count: int) -> Floats:

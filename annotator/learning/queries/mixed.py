@@ -2,13 +2,12 @@
 
 import numpy as np
 
-from annotator.learning.queries.base import Floats, Picks, Pool, candidates_of
-from annotator.learning.queries.diversity import COMPARED, CONSIDERED, diversity, nearest, spread, thin_out
+from annotator.learning.queries.base import CHUNK, Floats, Picks, Pool, candidates_of
+from annotator.learning.queries.diversity import COMPARED, CONSIDERED, Space, diversity, nearest, spread, thin_out
 from annotator.learning.queries.rare_margin import why_rare
 
 FEW = 200  # answered images; with fewer, what the model predicts is a worse guide than the embeddings
 FEW_SHARE = 0.1  # of the collection: a small one leaves this stage sooner
-CHUNK = 65_536
 _LEAST = 1e-12
 
 
@@ -30,7 +29,7 @@ def mixed(pool: Pool, k: int, rng: np.random.Generator) -> Picks:
     references = thin_out(pool.answered, np.zeros(len(pool.answered)), COMPARED, rng)
     vectors = _placed(pool, considered, weights)
     near = nearest(vectors, _placed(pool, references, weights))
-    picked = spread(considered, vectors, near, k, pool.duplicates, rng)
+    picked = spread(considered, Space.of(vectors), near, k, pool.duplicates, rng)
     return Picks(picked, [why_rare(pool, row, weights) for row in picked])
 
 

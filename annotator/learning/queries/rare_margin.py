@@ -2,9 +2,9 @@
 
 import numpy as np
 
-from annotator.learning.queries.base import Floats, Picks, Pool, apart, candidates_of, top_k
+from annotator.learning.queries.base import Floats, Picks, Pool, best_scored, candidates_of
 from annotator.learning.queries.diversity import diversity
-from annotator.learning.queries.margin import CHUNK, TAGS, averaged, hesitation, largest_sum
+from annotator.learning.queries.margin import TAGS, averaged, hesitation, largest_sum
 
 
 def rare_margin(pool: Pool, k: int, rng: np.random.Generator) -> Picks:
@@ -19,10 +19,7 @@ def rare_margin(pool: Pool, k: int, rng: np.random.Generator) -> Picks:
     if pool.probabilities is None:
         return diversity(pool, k, rng)
     weights = 1 / (1 + pool.found)
-    wanted = np.empty(len(rows))
-    for start in range(0, len(rows), CHUNK):
-        wanted[start : start + CHUNK] = _score(pool, rows[start : start + CHUNK], weights)
-    picked = apart(rows[top_k(wanted, len(rows), rng)], pool.duplicates, k)
+    picked = best_scored(pool, rows, k, rng, lambda part: _score(pool, part, weights))
     return Picks(picked, [why_rare(pool, row, weights) for row in picked])
 
 

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from annotator.learning.queries import QUERIES, Pool, top_k
 from annotator.learning.queries.base import apart
-from annotator.learning.queries.diversity import nearest, spread, thin_out
+from annotator.learning.queries.diversity import Space, nearest, spread, thin_out
 from annotator.learning.queries.margin import averaged
 from annotator.learning.queries.mixed import FEW
 
@@ -114,7 +114,10 @@ def test_distances_are_those_between_every_pair() -> None:
 def test_draws_are_proportional_to_the_squared_distance() -> None:
     vectors = np.array([[0.0], [1.0], [2.0], [3.0]])
     near = nearest(vectors, np.array([[0.0]]))
-    first = [int(spread(np.arange(4), vectors, near, 1, None, np.random.default_rng(seed))[0]) for seed in range(2000)]
+    first = [
+        int(spread(np.arange(4), Space.of(vectors), near, 1, None, np.random.default_rng(seed))[0])
+        for seed in range(2000)
+    ]
     assert np.bincount(first, minlength=4) / 2000 == pytest.approx(np.array([0, 1, 4, 9]) / 14, abs=0.04)
 
 

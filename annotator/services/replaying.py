@@ -1,0 +1,219 @@
+"""Replay: which way of asking and learning would have needed fewest answers, on labels that are already there.
+
+Runs are kept as files and not repeated, so a replay that was stopped goes on where it was.
+"""
+
+import hashlib
+import json
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from multiprocessing import get_context
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from annotator.arrays import write_whole
+from annotator.errors import MissingError
+from annotator.learning.replay import Curve, Material, Recipe, Saving, replay, saving
+from annotator.progress import Progress, silent
+from annotator.services.embedding import current_backbone, text_vectors
+from annotator.services.snapshots import take
+from annotator.terms import LabelState, Split
+from annotator.workspace import Workspace
+
+FEWEST_IMAGES = 30  # of each kind: with fewer the figures are noise
+STEPS = 10
+RANDOM = "random"
+
+Curves = dict[tuple[Recipe, int], Curve]
+"""By recipe and seed."""
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """One recipe against random choice with the same head and loss, over all seeds; `saving` None for random itself."""
+
+    recipe: Recipe
+    answers: list[int]
+    mAP: list[float]
+    f1: list[float]
+    choosing_seconds: float
+    training_seconds: float
+    saving: Saving | None
+
+    def row(self) -> dict[str, Any]:
+        """One line of a table."""
+        saved = self.saving
+        return {
+            **asdict(self.recipe),
+            "answers": self.answers[-1],
+            "mAP": round(self.mAP[-1], 4),
+            "saved": None if saved is None else round(saved.saved, 3),
+            "saved_low": None if saved is None else round(saved.low, 3),
+            "saved_high": None if saved is None else round(saved.high, 3),
+            "choosing_seconds": round(self.choosing_seconds, 2),
+            "training_seconds": round(self.training_seconds, 2),
+        }
+
+
+def workspace_material(workspace: Workspace) -> Material:
+    """People's labels of a workspace: those of the training split may be asked, those held out measure.
+
+    Raises MissingError while there are no embeddings or too few answers.
+    """
+    backbone = current_backbone(workspace)
+    if backbone is None:
+        raise MissingError(f"no embeddings yet; make them with: annotator embed -w {workspace.folder}")
+    snapshot = take(workspace)
+    vectors = workspace.embeddings(backbone).read()
+    labels = snapshot.by_people()[: len(vectors)]
+    answered = (labels != LabelState.UNKNOWN).any(axis=1)
+    training = snapshot.in_split(Split.TRAIN)[: len(vectors)]
+    pool, held_out = np.flatnonzero(answered & training), np.flatnonzero(answered & ~training)
+    if min(len(pool), len(held_out)) < FEWEST_IMAGES:
+        raise MissingError(
+            f"{len(pool)} answered images to ask again and {len(held_out)} held out; a replay needs {FEWEST_IMAGES} of "
+            "each: answer more in Label, or import labels"
+        )
+    texts = text_vectors(workspace, snapshot.tags)
+    return Material(vectors, labels, pool, held_out, texts, snapshot.groups[: len(vectors)].astype(np.int64))
+
+
+def even_steps(budget: int, count: int = STEPS) -> tuple[int, ...]:
+    """`count` growing numbers of answers up to `budget`."""
+    return tuple(sorted({max(1, round(budget * (turn + 1) / count)) for turn in range(count)}))
+
+
+def replay_workspace(
+    workspace: Workspace,
+    recipes: Sequence[Recipe],
+    seeds: int = 3,
+    budget: int | None = None,
+    progress: Progress = silent,
+) -> list[Outcome]:
+    """Replay `recipes` on the workspace's own labels, up to `budget` answers (default: half of those there are)."""
+    material = workspace_material(workspace)
+    steps = even_steps(min(budget or len(material.pool) // 2, len(material.pool)))
+    curves = play([material] * seeds, recipes, steps, workspace.folder / "replays", progress)
+    return outcomes(curves, seeds)
+
+
+def play(
+    materials: Sequence[Material],
+    recipes: Sequence[Recipe],
+    steps: Sequence[int],
+    folder: Path | None = None,
+    progress: Progress = silent,
+) -> Curves:
+    """Replay every recipe on every material; the place of a material is its seed. Random choice is always among them.
+
+    On all cores, one process each. What `folder` holds from an earlier run is taken from there.
+    """
+    wanted = [(recipe, seed) for recipe in with_random(recipes) for seed in range(len(materials))]
+    files = _files(folder, materials, wanted, steps)
+    curves: Curves = {run: _read(file) for run, file in files.items() if file is not None and file.exists()}
+    left = [run for run in wanted if run not in curves]
+    progress(len(curves), len(wanted), "replaying")
+    for run, curve in _in_processes(materials, left, steps):
+        curves[run] = curve
+        if (file := files[run]) is not None:
+            write_whole(file, json.dumps({name: values.tolist() for name, values in vars(curve).items()}).encode())
+        progress(len(curves), len(wanted), "replaying")
+    return {run: curves[run] for run in wanted}
+
+
+def with_random(recipes: Sequence[Recipe]) -> list[Recipe]:
+    """The recipes, each once, after the random choice that each is held against."""
+    controls = [Recipe(RANDOM, recipe.head, recipe.loss) for recipe in recipes]
+    return list(dict.fromkeys([*controls, *recipes]))
+
+
+def outcomes(curves: Mapping[tuple[Recipe, int], Curve], seeds: int) -> list[Outcome]:
+    """Means over the seeds, and what each recipe saved; best first."""
+    found = [_outcome(curves, recipe, seeds) for recipe in dict.fromkeys(recipe for recipe, _ in curves)]
+    return sorted(found, key=lambda outcome: -outcome.saving.saved if outcome.saving else 0.0)
+
+
+def _outcome(curves: Mapping[tuple[Recipe, int], Curve], recipe: Recipe, seeds: int) -> Outcome:
+    own = [curves[recipe, seed] for seed in range(seeds)]
+    control = Recipe(RANDOM, recipe.head, recipe.loss)
+    against = None if recipe == control else saving(own, [curves[control, seed] for seed in range(seeds)])
+    return Outcome(
+        recipe,
+        own[0].answers.tolist(),
+        np.mean([curve.mAP for curve in own], axis=0).tolist(),
+        np.mean([curve.f1 for curve in own], axis=0).tolist(),
+        float(np.mean([curve.choosing.sum() for curve in own])),
+        float(np.mean([curve.training.sum() for curve in own])),
+        against,
+    )
+
+
+_materials: list[Material] = []  # of a worker process: sent once, not with every run
+
+
+def _begin(materials: list[Material]) -> None:
+    """What a worker process does first: keep the arrays, and one thread, as there is a process for each core."""
+    import faiss
+    import torch
+
+    _materials[:] = materials
+    torch.set_num_threads(1)
+    faiss.omp_set_num_threads(1)
+
+
+def _run(recipe: Recipe, seed: int, steps: Sequence[int]) -> Curve:
+    return replay(_materials[seed], recipe, steps, seed)
+
+
+def _in_processes(
+    materials: Sequence[Material], runs: Sequence[tuple[Recipe, int]], steps: Sequence[int]
+) -> Iterator[tuple[tuple[Recipe, int], Curve]]:
+    if not runs:
+        return
+    with _pool(list(materials), len(runs)) as pool:
+        futures = {pool.submit(_run, recipe, seed, steps): (recipe, seed) for recipe, seed in runs}
+        for future in as_completed(futures):
+            yield futures[future], future.result()
+
+
+@contextmanager
+def _pool(materials: list[Material], runs: int) -> Iterator[ProcessPoolExecutor]:
+    """Processes of their own; what has not begun is dropped when the caller stops early."""
+    pool = ProcessPoolExecutor(min(os.cpu_count() or 1, runs), get_context("spawn"), _begin, (materials,))
+    try:
+        yield pool
+    finally:
+        pool.shutdown(cancel_futures=True)
+
+
+def _files(
+    folder: Path | None, materials: Sequence[Material], runs: Sequence[tuple[Recipe, int]], steps: Sequence[int]
+) -> dict[tuple[Recipe, int], Path | None]:
+    """The file of each run; other labels, vectors or steps have other files."""
+    if folder is None:
+        return dict.fromkeys(runs)
+    prints = [_fingerprint(material) for material in materials]
+    keys = {run: repr((asdict(run[0]), run[1], tuple(steps), prints[run[1]])) for run in runs}
+    return {run: folder / f"{hashlib.sha256(key.encode()).hexdigest()[:20]}.json" for run, key in keys.items()}
+
+
+def _fingerprint(material: Material) -> str:
+    digest = hashlib.sha256()
+    arrays: list[NDArray[Any] | None] = [
+        material.X, material.labels, material.pool, material.held_out, material.texts, material.groups,
+    ]  # fmt: skip
+    for array in arrays:
+        digest.update(b"none" if array is None else repr((array.shape, str(array.dtype))).encode())
+        if array is not None:
+            digest.update(np.ascontiguousarray(array).tobytes())
+    return digest.hexdigest()
+
+
+def _read(file: Path) -> Curve:
+    return Curve(**{name: np.asarray(values) for name, values in json.loads(file.read_text()).items()})
