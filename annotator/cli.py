@@ -242,6 +242,35 @@ def simulate(
 
 
 @app.command()
+def replay(
+    strategies: Annotated[str, typer.Option(help="query strategies, separated by commas; random is always run")] = (
+        "facility_location,diversity,badge"
+    ),
+    heads: Annotated[str, typer.Option(help="heads, separated by commas")] = "text_anchored",
+    losses: Annotated[str, typer.Option(help="losses, separated by commas")] = "masked_bce",
+    seeds: Annotated[int, typer.Option(min=1)] = 3,
+    budget: Annotated[
+        int | None, typer.Option(min=1, help="images answered (default: half of those there are)")
+    ] = None,
+    out: Annotated[Path | None, typer.Option(help="write the whole report here")] = None,
+    folder: Folder = DEFAULT_FOLDER,
+    as_json: AsJson = False,
+) -> None:
+    """On the workspace's own labels: what each way of asking would have saved against random choice."""
+    from annotator.services import replaying
+
+    asked, on, by = (
+        [name.strip() for name in names.split(",") if name.strip()] for names in (strategies, heads, losses)
+    )
+    with _open(folder) as workspace, _bar() as progress:
+        recipes = replaying.recipes_of(asked, on, by)
+        report = replaying.replay_workspace(workspace, recipes, seeds, budget, progress)
+    if out is not None:
+        _write_report(out, report)
+    _show(report if as_json else report["table"], as_json)
+
+
+@app.command()
 def demo(
     folder: Folder = Path("demo-workspace"),
     count: Annotated[int, typer.Option(min=48, help="pictures to draw")] = 600,

@@ -95,11 +95,20 @@ def _pick(workspace: Workspace, _arguments: dict[str, Any], progress: Progress) 
     return {"waiting": picking.refill(workspace)}
 
 
+def _replay(workspace: Workspace, arguments: dict[str, Any], progress: Progress) -> dict[str, Any]:
+    from annotator.services import replaying
+
+    recipes = replaying.recipes_of(arguments["strategies"], arguments["heads"], arguments["losses"])
+    report = replaying.replay_workspace(workspace, recipes, arguments["seeds"], arguments["budget"], progress)
+    return {"recipes": len(report["table"])}
+
+
 KINDS: dict[str, Callable[[Workspace, dict[str, Any], Progress], dict[str, Any]]] = {
     "import": _import,
     "embed": _embed,
     "train": _train,
     "pick": _pick,
+    "replay": _replay,
 }
 
 

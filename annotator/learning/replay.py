@@ -23,7 +23,6 @@ from annotator.terms import LabelState
 
 RESAMPLES = 2_000
 CONFIDENCE = 0.9
-UNSAVED = 1.5  # a run that never reached the target counts as if it had needed half as much again as its budget
 
 
 @dataclass(frozen=True)
@@ -143,7 +142,8 @@ def _trained(material: Material, recipe: Recipe, asked: NDArray[np.int8], device
 class Saving:
     """Share of random's answers that were not needed, its interval over seeds, and how it ends against random.
 
-    Negative: more answers than random were needed. worse: how far the last mAP lies under random's, relative to it.
+    Negative: the share of answers that random would have saved against it. target: random's last mAP; worse: how far
+    the last mAP lies under it, relative to it.
     """
 
     saved: float
@@ -174,16 +174,15 @@ def saving(curves: Sequence[Curve], random: Sequence[Curve], seed: int = 0) -> S
 
 
 def _saved(answers: NDArray[np.int64], ours: NDArray[np.float64], random: NDArray[np.float64]) -> float:
-    target = random[-1]
-    return 1 - answers_to_reach(answers, ours, target) / answers_to_reach(answers, random, target)
+    ours, random = np.maximum.accumulate(ours), np.maximum.accumulate(random)
+    if ours[-1] >= random[-1]:
+        return 1 - answers_to_reach(answers, ours, random[-1]) / answers_to_reach(answers, random, random[-1])
+    return answers_to_reach(answers, random, ours[-1]) / answers_to_reach(answers, ours, ours[-1]) - 1
 
 
-def answers_to_reach(answers: NDArray[np.int64], mAP: NDArray[np.float64], target: float) -> float:
-    """Answers at which a curve's running maximum crosses `target`; UNSAVED times its last if it never does."""
-    best = np.maximum.accumulate(mAP)
+def answers_to_reach(answers: NDArray[np.int64], best: NDArray[np.float64], target: float) -> float:
+    """Answers at which a rising curve crosses `target`, which it does at its end at the latest."""
     at = int(np.searchsorted(best, target))
-    if at == len(best):
-        return UNSAVED * float(answers[-1])
     if at == 0:
         return float(answers[0])
     share = (target - best[at - 1]) / (best[at] - best[at - 1])

@@ -1,6 +1,8 @@
 """Trained models of a workspace: their rows in the store, their arrays as files."""
 
 import json
+from functools import lru_cache
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -10,6 +12,7 @@ from sqlalchemy import select
 
 from annotator.arrays import write_whole
 from annotator.errors import MissingError
+from annotator.learning.heads import Head
 from annotator.workspace import Workspace
 from db.models import Model
 
@@ -44,10 +47,24 @@ def predictions(workspace: Workspace, model: Model) -> NDArray[np.float32]:
 def save_arrays(workspace: Workspace, model_id: int, arrays: dict[str, NDArray[Any]], notes: dict[str, Any]) -> None:
     """A model's arrays as safetensors, with its settings beside them."""
     folder = workspace.model_folder(model_id)
-    contiguous = {name: np.ascontiguousarray(array) for name, array in arrays.items()}
+    contiguous = {name: np.asarray(array, order="C") for name, array in arrays.items()}
     write_whole(folder / "head.safetensors", save(contiguous))
     write_whole(folder / "head.json", json.dumps(notes, indent=1).encode())
 
 
 def load_arrays(workspace: Workspace, model_id: int) -> dict[str, NDArray[Any]]:
     return load_file(workspace.model_folder(model_id) / "head.safetensors")
+
+
+def variances(workspace: Workspace, model: Model, X: NDArray[np.floating[Any]]) -> NDArray[np.float32]:
+    """(n, D) embeddings to (n, C) posterior variances of the calibrated logits."""
+    arrays = _opened(workspace.model_folder(model.id) / "head.safetensors")
+    head = Head.from_arrays({**arrays, "scale": arrays["scale"].reshape(())})  # (1,) in files of earlier versions
+    found: NDArray[np.float32] = head.variances(X) * np.float32(arrays["slope"]) ** 2
+    return found
+
+
+@lru_cache(maxsize=2)
+def _opened(file: Path) -> dict[str, NDArray[Any]]:
+    """Of a model that never changes."""
+    return load_file(file)

@@ -1,6 +1,7 @@
 """Fill the Label queue: what a query strategy picks, and a random slice that keeps the measuring honest."""
 
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -9,7 +10,7 @@ from sqlalchemy import case, func, select
 from sqlalchemy.orm import Session
 
 from annotator.errors import UnknownNameError
-from annotator.learning.queries import QUERIES, Pool, with_control
+from annotator.learning.queries import QUERIES, Computed, Pool, with_control
 from annotator.services import models, savings, tasks
 from annotator.services.embedding import current_backbone
 from annotator.services.image_facts import image_count, splits_of
@@ -51,7 +52,9 @@ def refill(workspace: Workspace, count: int | None = None, strategy: str | None 
     pick_rows = open_rows[snapshot.in_split(Split.TRAIN)[open_rows]]
     wanted = min(len(random_rows), round(count * project.random_share))
     drawn = rng.choice(random_rows, wanted, replace=False)
-    picks = _picked(workspace, snapshot, pick_rows, count - wanted, strategy, rng)
+    waiting = np.array(sorted(held), np.int64)
+    waiting = waiting[snapshot.in_split(Split.TRAIN)[waiting]]
+    picks = _picked(workspace, snapshot, (pick_rows, waiting), count - wanted, strategy, rng)
     questions = _mixed(drawn, picks, rng)
     with workspace.transaction() as session:
         tasks.replace_picks(
@@ -158,40 +161,48 @@ def _best(workspace: Workspace, strategy: str) -> str:
 def _picked(
     workspace: Workspace,
     snapshot: Snapshot,
-    candidates: NDArray[np.int64],
+    rows: tuple[NDArray[np.int64], NDArray[np.int64]],
     count: int,
     strategy: str,
     rng: np.random.Generator,
 ) -> list[tuple[TaskKind, int, str]]:
-    if not len(candidates) or count <= 0:
+    """`rows`: those that may be picked, and those that somebody is at already."""
+    seen = pool(workspace, snapshot, *rows)
+    if not len(seen.candidates) or count <= 0:
         return []
     share = 1.0 if strategy == "random" else workspace.project.control_share
-    found = with_control(QUERIES[strategy], pool(workspace, snapshot, candidates), count, share, rng)
+    found = with_control(QUERIES[strategy], seen, count, share, rng)
     kinds = [TaskKind.RANDOM if random else TaskKind.PICK for random in found.random]
     return list(zip(kinds, found.picks.rows.tolist(), found.picks.reasons, strict=True))
 
 
-def pool(workspace: Workspace, snapshot: Snapshot, candidates: NDArray[np.int64]) -> Pool:
-    """What a strategy may look at: vectors and predictions where there are any, and the answers so far."""
+def pool(workspace: Workspace, snapshot: Snapshot, candidates: NDArray[np.int64], waiting: NDArray[np.int64]) -> Pool:
+    """What a strategy may look at: vectors and predictions where there are any, and the answers so far.
+
+    Images that came after the last embedding are left out until they are embedded.
+    """
     backbone = current_backbone(workspace)
     vectors: NDArray[Any] | None = workspace.embeddings(backbone).read() if backbone else None
+    size = len(snapshot) if vectors is None else min(len(snapshot), len(vectors))
     model = models.in_use(workspace)
     probabilities: NDArray[np.float32] | None = models.predictions(workspace, model) if model else None
-    size = len(snapshot)
-    if vectors is not None and len(vectors) < size:
-        candidates = candidates[candidates < len(vectors)]
     if probabilities is not None and (
         len(probabilities) < size or model is None or model.tag_ids != [tag.id for tag in snapshot.tags]
     ):
         probabilities = None
     labels = snapshot.by_people()
     labels[~snapshot.in_split(Split.TRAIN)] = LabelState.UNKNOWN  # held-out answers steer no pick
+    variance = None
+    if vectors is not None and probabilities is not None and model is not None:
+        variance = Computed(partial(models.variances, workspace, model), vectors[:size])
     return Pool(
-        embeddings=vectors,
-        probabilities=probabilities,
-        labels=labels,
-        candidates=candidates,
-        duplicates=snapshot.groups,
+        embeddings=None if vectors is None else vectors[:size],
+        probabilities=None if probabilities is None else probabilities[:size],
+        variance=variance,
+        labels=labels[:size],
+        candidates=candidates[candidates < size],
+        waiting=waiting[waiting < size],
+        duplicates=snapshot.groups[:size],
         tags=tuple(tag.name for tag in snapshot.tags),
     )
 

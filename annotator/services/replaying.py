@@ -89,18 +89,62 @@ def even_steps(budget: int, count: int = STEPS) -> tuple[int, ...]:
     return tuple(sorted({max(1, round(budget * (turn + 1) / count)) for turn in range(count)}))
 
 
+def recipes_of(
+    strategies: Sequence[str], heads: Sequence[str] = (), losses: Sequence[str] = (), control: float = 0.0
+) -> list[Recipe]:
+    """Every strategy with every head and loss (default: those of Recipe)."""
+    plain = Recipe()
+    return [
+        Recipe(strategy, head, loss, control)
+        for strategy in strategies
+        for head in heads or [plain.head]
+        for loss in losses or [plain.loss]
+    ]
+
+
 def replay_workspace(
     workspace: Workspace,
     recipes: Sequence[Recipe],
     seeds: int = 3,
     budget: int | None = None,
     progress: Progress = silent,
-) -> list[Outcome]:
-    """Replay `recipes` on the workspace's own labels, up to `budget` answers (default: half of those there are)."""
+) -> dict[str, Any]:
+    """Replay `recipes` on the workspace's own labels, up to `budget` answers (default: half of those there are).
+
+    The report is kept as the latest one: {"seeds", "pool", "held_out", "table": rows, best first, "curves": {recipe:
+    {"answers", "mAP", "f1"}}}.
+    """
     material = workspace_material(workspace)
     steps = even_steps(min(budget or len(material.pool) // 2, len(material.pool)))
-    curves = play([material] * seeds, recipes, steps, workspace.folder / "replays", progress)
-    return outcomes(curves, seeds)
+    found = outcomes(play([material] * seeds, recipes, steps, _folder(workspace), progress), seeds)
+    report = {
+        "seeds": seeds,
+        "pool": len(material.pool),
+        "held_out": len(material.held_out),
+        "table": [outcome.row() for outcome in found],
+        "curves": {
+            str(outcome.recipe): {"answers": outcome.answers, "mAP": outcome.mAP, "f1": outcome.f1} for outcome in found
+        },
+    }
+    write_whole(_latest_file(workspace), json.dumps(report, indent=1).encode())
+    return report
+
+
+def latest(workspace: Workspace) -> dict[str, Any] | None:
+    """The report of the last replay of a workspace; None before the first."""
+    try:
+        found: dict[str, Any] = json.loads(_latest_file(workspace).read_text())
+    except FileNotFoundError:
+        return None
+    return found
+
+
+def _folder(workspace: Workspace) -> Path:
+    return workspace.folder / "replays"
+
+
+def _latest_file(workspace: Workspace) -> Path:
+    return _folder(workspace) / "latest.json"
 
 
 def play(

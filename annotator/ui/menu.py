@@ -19,6 +19,7 @@ MENU = {
     "clusters": ":material/bubble_chart:",
     "rounds": ":material/verified:",
     "sessions": ":material/schedule:",
+    "replay": ":material/replay:",
     "export": ":material/download:",
 }
 

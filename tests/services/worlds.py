@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from annotator.arrays import ShardedArray, write_array, write_whole
-from annotator.services import vocabulary
+from annotator.services import models, vocabulary
 from annotator.services.scripted import Truth
 from annotator.services.snapshots import live_tags
 from annotator.terms import LabelState
@@ -62,6 +62,7 @@ def put_model(workspace: Workspace, truth: Truth, probabilities: NDArray[np.floa
         model_id = session.query(Model).count() + 1
         session.query(Model).update({"in_use": False})
         write_array(workspace.predictions_file(model_id), probabilities.astype(np.float32))
+        models.save_arrays(workspace, model_id, sure_head(len(truth.tag_ids)), {})
         session.add(
             Model(
                 id=model_id, backbone=BACKBONE, head="text_anchored", snapshot_hash="", tag_ids=list(truth.tag_ids),
@@ -70,6 +71,17 @@ def put_model(workspace: Workspace, truth: Truth, probabilities: NDArray[np.floa
             )
         )  # fmt: skip
     return model_id
+
+
+def sure_head(tags: int) -> dict[str, NDArray[np.float32]]:
+    """The arrays of a calibrated head that says nothing and doubts nothing."""
+    shapes: dict[str, tuple[int, ...]] = {
+        "weights": (tags, DIM), "bias": (tags,), "gain": (tags,), "ridge": (tags,), "centre": (DIM,), "scale": (),
+        "basis": (DIM, 1), "middle": (tags, 1), "spread": (tags, 1), "rest": (tags,), "bias_variance": (tags,),
+        "intercept": (tags,),
+    }  # fmt: skip
+    nothing = {name: np.zeros(shape, np.float32) for name, shape in shapes.items()}
+    return {**nothing, "scale": np.ones((), np.float32), "slope": np.ones(tags, np.float32)}
 
 
 def whole(truth: Truth, row: int) -> list[tuple[int, int, LabelState]]:

@@ -23,7 +23,7 @@ come out even gave 0.04, 0.02 and 0.01 above random at 200, 500 and 1000 images:
 from annotator.learning.queries.badge import badge
 from annotator.learning.queries.balanced import balanced
 from annotator.learning.queries.bald import bald
-from annotator.learning.queries.base import Picks, Pool, Strategy, top_k
+from annotator.learning.queries.base import Computed, Picks, Pool, Strategy, top_k
 from annotator.learning.queries.control import Controlled, with_control
 from annotator.learning.queries.core_set import core_set
 from annotator.learning.queries.diversity import diversity
@@ -43,6 +43,7 @@ __all__ = [
     "CONTROL_SHARE",
     "DEFAULT",
     "QUERIES",
+    "Computed",
     "Controlled",
     "Picks",
     "Pool",

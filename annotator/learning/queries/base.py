@@ -15,6 +15,20 @@ Floats = NDArray[np.floating[Any]]
 IntArray = NDArray[np.int64]
 
 
+class Computed:
+    """(N, C) values that are computed for the rows that are asked for: those of a million images are never held."""
+
+    def __init__(self, compute: Callable[[Floats], Floats], X: Floats) -> None:
+        """`compute` takes some rows of `X` (N, D)."""
+        self._compute, self._X = compute, X
+
+    def __len__(self) -> int:
+        return len(self._X)
+
+    def __getitem__(self, rows: IntArray) -> Floats:
+        return self._compute(self._X[rows])
+
+
 @dataclass(frozen=True)
 class Pool:
     """The collection as a strategy sees it: N images, C tags, M candidates. Arrays may be memory-mapped.
@@ -26,6 +40,7 @@ class Pool:
     variance       (N, C) float32 variance of the logits (Laplace); None where the head offers none
     duplicates     (N,) int64 near-duplicate group of each image; None: no two images are near-duplicates
     positives      (C,) int64 positives so far; None: counted in `labels`
+    waiting        (W,) int64 rows that are asked already and will train: to be kept away from as if answered
     tags           (C,) names, for the reasons
     """
 
@@ -33,15 +48,17 @@ class Pool:
     labels: NDArray[np.int8]
     embeddings: Floats | None = None
     probabilities: Floats | None = None
-    variance: Floats | None = None
+    variance: Floats | Computed | None = None
     duplicates: IntArray | None = None
     positives: IntArray | None = None
+    waiting: IntArray | None = None
     tags: tuple[str, ...] = ()
 
     @cached_property
     def answered(self) -> IntArray:
-        """Rows of the images with at least one answer that is not UNKNOWN, ascending."""
-        return np.flatnonzero((self.labels != LabelState.UNKNOWN).any(axis=1))
+        """Rows of the images with at least one answer that is not UNKNOWN, or waiting for one; ascending."""
+        answered = np.flatnonzero((self.labels != LabelState.UNKNOWN).any(axis=1))
+        return answered if self.waiting is None else np.union1d(answered, self.waiting)
 
     @cached_property
     def found(self) -> NDArray[np.float64]:

@@ -31,7 +31,8 @@ def with_control(strategy: Strategy, pool: Pool, k: int, share: float, rng: np.r
     drawn = at_random(pool, count, rng)
     if count == k:
         return Controlled(drawn, np.ones(k, bool))
-    rest = replace(pool, candidates=np.setdiff1d(pool.candidates, drawn.rows))
+    waiting = drawn.rows if pool.waiting is None else np.union1d(pool.waiting, drawn.rows)
+    rest = replace(pool, candidates=np.setdiff1d(pool.candidates, drawn.rows), waiting=waiting)
     chosen = strategy(rest, k - count, rng)
     random = np.repeat([True, False], [count, k - count])
     order = np.argsort(np.concatenate([_places(count), _places(k - count)]), kind="stable")
