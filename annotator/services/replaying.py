@@ -16,6 +16,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from threadpoolctl import threadpool_limits
 
 from annotator.arrays import write_whole
 from annotator.errors import MissingError
@@ -209,6 +210,7 @@ def _begin(materials: list[Material]) -> None:
     _materials[:] = materials
     torch.set_num_threads(1)
     faiss.omp_set_num_threads(1)
+    threadpool_limits(1)
 
 
 def _run(recipe: Recipe, seed: int, steps: Sequence[int]) -> Curve:
