@@ -57,6 +57,8 @@ def fit_head(
     _check_targets(labels, targets)
     _check_device(device)
     chosen = _settings(settings, changes)
+    if targets is not None and chosen.loss != "masked_bce":
+        raise UsageError(f"the loss {chosen.loss!r} knows only present and absent; beliefs need 'masked_bce'")
     return HEADS[name](Training(X, labels, texts, weights, targets, validation, device, warm, chosen, progress))
 
 

@@ -177,7 +177,7 @@ def _saved(answers: NDArray[np.int64], ours: NDArray[np.float64], random: NDArra
     ours, random = np.maximum.accumulate(ours), np.maximum.accumulate(random)
     if ours[-1] >= random[-1]:
         return 1 - answers_to_reach(answers, ours, random[-1]) / answers_to_reach(answers, random, random[-1])
-    return answers_to_reach(answers, random, ours[-1]) / answers_to_reach(answers, ours, ours[-1]) - 1
+    return answers_to_reach(answers, random, ours[-1]) / float(answers[-1]) - 1
 
 
 def answers_to_reach(answers: NDArray[np.int64], best: NDArray[np.float64], target: float) -> float:

@@ -18,7 +18,7 @@ from annotator.workspace import Workspace
 
 ROOT = Path(annotator.ui.__file__).parent.parent.parent
 MAIN = ROOT / "annotator" / "ui" / "main.py"
-PAGES = ["home", "work", "label", "verify", "search", "clusters", "rounds", "sessions", "export"]
+PAGES = ["home", "work", "label", "verify", "search", "clusters", "rounds", "sessions", "replay", "export"]
 SECONDS = 60
 
 Opened = Callable[[Workspace], None]

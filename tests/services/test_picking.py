@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 from sqlalchemy import select
 
+from annotator.arrays import write_array
 from annotator.errors import UnknownNameError
 from annotator.learning.queries import QUERIES
 from annotator.services import labelling, picking, tasks
@@ -10,7 +11,7 @@ from annotator.services.snapshots import take
 from annotator.terms import LabelState, Split, TaskKind
 from annotator.workspace import Workspace
 from db.models import Task
-from tests.services.worlds import make_world, put_model, whole
+from tests.services.worlds import BACKBONE, make_world, put_model, whole
 
 COUNT = 200
 
@@ -133,3 +134,24 @@ def test_a_wrong_strategy_brings_the_near_one(workspace: Workspace) -> None:
 @pytest.mark.parametrize("strategy", QUERIES)
 def test_an_empty_workspace_asks_nothing(workspace: Workspace, strategy: str) -> None:
     assert picking.refill(workspace, 10, strategy) == 0
+
+
+def test_images_that_came_after_the_embedding_are_left_out_until_they_are_embedded(
+    workspace: Workspace, truth: Truth
+) -> None:
+    folder = workspace.embeddings_folder(BACKBONE)
+    vectors = np.load(next(folder.glob("rows-*.npy")))
+    write_array(next(folder.glob("rows-*.npy")), vectors[:150])
+    assert picking.refill(workspace, 60) == 60
+    picked = [task.image_row for task in asked(workspace) if task.kind != TaskKind.CALIBRATION]
+    assert max(picked) < 150
+
+
+def test_a_share_of_the_picks_is_random_so_that_they_can_be_held_against_it(workspace: Workspace, truth: Truth) -> None:
+    workspace.change_project(control_share=0.25)
+    picking.refill(workspace, 40)
+    found = [task.kind for task in asked(workspace)]
+    assert found.count(TaskKind.RANDOM) in (8, 9)  # a quarter of the 34 that are not drawn for measuring
+    workspace.change_project(control_share=0.0)
+    picking.refill(workspace, 40)
+    assert TaskKind.RANDOM not in [task.kind for task in asked(workspace)]

@@ -29,7 +29,7 @@ class Head:
 
     weights: Float  # (C, D), for the embeddings as stored
     bias: Float  # (C,)
-    gain: Float  # (C,) factor of the text vector that is contained in `weights`; 0 without text
+    gain: Float  # (C,) factor with which the text vector, less what all have in common, is in `weights`; 0 without
     ridge: Float  # (C,) strength of the penalty that was used
     centre: Float  # (D,)
     scale: Float  # () root mean square length of x - centre in training

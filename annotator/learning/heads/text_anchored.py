@@ -33,7 +33,7 @@ SHRINK = 300.0  # answers that the choice of the penalty on all tags together co
 class _Anchors:
     """The text's part of the logits."""
 
-    texts: "Tensor"  # (C, D) as given
+    texts: "Tensor"  # (C, D) less what they have in common
     gain: float  # shared by all tags, the text scale included
     logits: "Tensor"  # (C, N + 2): gain * texts . (x - centre)
 
@@ -79,7 +79,7 @@ class _Trainer:
         from annotator.learning.heads.gain import TextFit
 
         answers, scale = self.answers, self.settings.text_scale
-        vectors = tensor(texts, answers.features)
+        vectors = _apart(tensor(texts, answers.features), answers.features[:-2])
         logits = (vectors * (scale * answers.scale)) @ answers.features.T
         gain = TextFit(logits, answers.blocks(), answers.block, self.loss).gain()
         return _Anchors(vectors, gain * scale, logits.mul_(gain))
@@ -227,6 +227,29 @@ class _Trainer:
             second = (bend @ squares - total[:, None] * middle**2).clamp(min=0)
             parts.append((loss, middle, 1 / (second + ridge[:, None]), 1 / (bend @ outside + ridge), 1 / total))
         return tuple(torch.cat(part) for part in zip(*parts, strict=True))
+
+
+def _apart(texts: "Tensor", features: "Tensor") -> "Tensor":
+    """(C, D) text vectors less a share of their mean, by (N, D) centred images.
+
+    Some images are near to all texts, which says nothing about any tag. The share is that of the best linear predictor
+    of the images' offsets (one-way random effects): near 1 with many tags, small with few, where a present tag is a
+    large part of an image's mean. A tag without text keeps its zeros. On the packs' stand-in model mAP without any
+    answer rises from 0.41 to 0.55 (coco256), 0.37 to 0.58 (grocery), 0.32 to 0.41 (corel5k): `benchmarks.few_shot`.
+    """
+    import torch
+
+    worded = texts.any(1)
+    tags, images = int(worded.sum()), len(features)
+    if tags < 2 or images < 2:
+        return texts
+    mean = texts[worded].mean(0)
+    offsets = float(((features @ mean) ** 2).mean())
+    scores = features @ (texts[worded] - mean).T
+    within = float((scores**2).sum(dtype=torch.float64)) / (images * (tags - 1))
+    between = max(offsets - within / tags, 0.0)
+    share = tags * between / (tags * between + within) if between > 0 else 0.0
+    return texts - share * mean * worded[:, None]
 
 
 def choose(losses: NDArray[np.float64], answers: NDArray[np.integer[Any]]) -> NDArray[np.intp]:

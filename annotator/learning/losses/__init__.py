@@ -3,6 +3,7 @@
 Every loss is pure and masked: ``loss(logits, labels, weights) -> Terms`` of torch tensors; see `base.Loss`.
 """
 
+from annotator.learning.losses.asl import asl
 from annotator.learning.losses.base import Loss, Slopes, Terms
 from annotator.learning.losses.focal import focal
 from annotator.learning.losses.masked_bce import masked_bce
@@ -10,6 +11,7 @@ from annotator.learning.losses.masked_bce import masked_bce
 LOSSES: dict[str, Loss] = {
     "masked_bce": masked_bce,
     "focal": focal,
+    "asl": asl,
 }
 
 __all__ = ["LOSSES", "Loss", "Slopes", "Terms"]

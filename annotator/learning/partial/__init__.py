@@ -6,6 +6,9 @@ where nothing is known to be absent and masking would leave nothing to learn fro
 gives soft targets and weights, the head is fitted, its probabilities lead to the next turn.
 """
 
+import numpy as np
+from numpy.typing import NDArray
+
 from annotator.learning.partial.assume_negative import assume_negative, weak_negative
 from annotator.learning.partial.base import Partial, Reading, Turn, guess_prevalence
 from annotator.learning.partial.em_apl import em_apl
@@ -25,4 +28,14 @@ PARTIAL: dict[str, Partial] = {
     "implicit_posterior": implicit_posterior,
 }
 
-__all__ = ["PARTIAL", "Partial", "Reading", "Turn", "guess_prevalence"]
+
+def advised(labels: NDArray[np.int8]) -> str:
+    """The way for (N, C) labels: `masked` where anything is known to be absent, `em_apl` where only positives are.
+
+    The best or within a point of it on every pack (`benchmarks.partial_labels`); to be confirmed by a person, since
+    reading silence as absence is an assumption about how the labels came to be.
+    """
+    return "masked" if (labels == 0).any() or not (labels == 1).any() else "em_apl"
+
+
+__all__ = ["PARTIAL", "Partial", "Reading", "Turn", "advised", "guess_prevalence"]

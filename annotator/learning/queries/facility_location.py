@@ -24,9 +24,9 @@ def facility_location(pool: Pool, k: int, rng: np.random.Generator) -> Picks:
     answered or picked one most.
 
     An image lies at its embedding and, once there is a model, beside it at p_t / sqrt(1 + positives of t so far), p
-    averaged over the posterior: both parts centred, of the same mean square; the embedding's principal directions are
-    evened out a little (EVENED). An image weighs sqrt(sum of p (1 - p)): what is settled need not be covered. Of larger
-    pools a random part is looked at. Without embeddings: `diversity`.
+    averaged over the posterior: both parts centred, of the same mean square. The embedding's principal directions are
+    evened out a little (EVENED), its length is 1 again after that. An image weighs sqrt(sum of p (1 - p)): what is
+    settled need not be covered. Of larger pools a random part is looked at. Without embeddings: `diversity`.
     """
     rows = candidates_of(pool, k)
     if pool.embeddings is None:
@@ -50,11 +50,13 @@ def _places(pool: Pool, rows: IntArray) -> NDArray[np.float32]:
 
 
 def _flattened(vectors: NDArray[np.float32]) -> NDArray[np.float32]:
-    """(n, K) places along the principal directions, the wide ones narrowed."""
+    """(n, K) places along the principal directions, the wide ones narrowed, each on the unit sphere around the mean:
+    else the images far from it, which are no better than others, would draw the picks."""
     away = vectors - vectors.mean(axis=0)
     variances, directions = np.linalg.eigh(away.T @ away / max(1, len(away)))
     kept = variances > 1e-5 * variances[-1]
-    return np.asarray((away @ directions[:, kept]) * variances[kept] ** -EVENED, np.float32)
+    places = (away @ directions[:, kept]) * variances[kept] ** -EVENED
+    return np.asarray(places / np.maximum(np.linalg.norm(places, axis=1, keepdims=True), 1e-12), np.float32)
 
 
 def _even(part: Floats) -> NDArray[np.float32]:

@@ -92,9 +92,20 @@ def test_a_tag_with_only_negatives_is_predicted_rare_and_the_rarer_the_more_answ
 @every_head
 def test_no_answer_at_all_ranks_as_the_text_does(name: str) -> None:
     X, labels, texts = images()
+    texts -= texts.mean(0)  # what all texts have in common says nothing of a tag
     head, report = fit_head(name, X, np.full_like(labels, -1), texts=texts)
     np.testing.assert_array_equal(head.logits(X).argsort(0), (X @ texts.T).argsort(0))
     assert report.converged.all()
+
+
+@every_head
+def test_what_all_texts_have_in_common_counts_for_nothing(name: str) -> None:
+    X, labels, texts = images(tags=40)
+    plain, _ = fit_head(name, X, np.full_like(labels, -1), texts=texts)
+    shifted, _ = fit_head(name, X, np.full_like(labels, -1), texts=texts + 5 * texts[0])
+    z, moved = plain.logits(X), shifted.logits(X)
+    same = [np.corrcoef(z[:, tag], moved[:, tag])[0, 1] for tag in range(40)]
+    assert min(same) > 0.98
 
 
 @every_head

@@ -1,0 +1,112 @@
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from annotator.services import labelling, models, picking, savings, training
+from annotator.services.savings import Answers, Measured
+from annotator.services.scripted import Truth
+from annotator.services.snapshots import take
+from annotator.terms import Split, TaskKind
+from annotator.workspace import Workspace
+from db.models import Model, Task
+from tests.services.worlds import make_world, whole
+
+HEAD = "text_anchored"
+
+
+def bunches(count: int, rng: np.random.Generator, tags: int = 6) -> tuple[NDArray[np.float32], NDArray[np.int8]]:
+    """Images of which each shows one tag, the first ones far more often."""
+    own = rng.choice(tags, count, p=2.0 ** -np.arange(1, tags + 1) / (1 - 2.0**-tags))
+    X = np.eye(tags, 12)[own] + 0.35 * rng.normal(size=(count, 12))
+    return (X / np.linalg.norm(X, axis=1, keepdims=True)).astype(np.float32), np.eye(tags, dtype=np.int8)[own]
+
+
+def answers(picked: str, rng: np.random.Generator) -> Answers:
+    """40 random answers and 40 picked ones: all tags alike ("even"), or one tag only ("narrow")."""
+    X, labels = bunches(4000, rng)
+    held_X, held_labels = bunches(600, rng)
+    own = labels.argmax(1)
+    if picked == "even":
+        rows = np.concatenate([np.flatnonzero(own == tag)[:7] for tag in range(6)])[:40]
+    else:
+        rows = np.flatnonzero(own == 0)[:40]
+    rows = np.concatenate([rows, rng.choice(np.setdiff1d(np.arange(4000), rows), 40, replace=False)])
+    is_random = np.arange(80) >= 40
+    return Answers(X[rows], labels[rows], ~is_random, is_random, held_X, held_labels)
+
+
+def test_picks_that_teach_more_save_answers_and_one_sided_ones_lose() -> None:
+    good = savings.measure(answers("even", np.random.default_rng(0)), HEAD, None, 0)
+    assert good is not None
+    assert good.images == 40
+    assert good.saved > 0.2
+    assert good.low > 0
+    assert good.mAP > good.mAP_random
+    assert not good.loses()
+    bad = savings.measure(answers("narrow", np.random.default_rng(0)), HEAD, None, 0)
+    assert bad is not None
+    assert bad.loses()
+
+
+def test_the_same_seed_gives_the_same_figure() -> None:
+    found = answers("even", np.random.default_rng(1))
+    assert savings.measure(found, HEAD, None, 4) == savings.measure(found, HEAD, None, 4)
+
+
+@pytest.mark.parametrize("few", ["picked", "random", "held out"])
+def test_with_too_few_of_a_kind_nothing_is_said(few: str) -> None:
+    found = answers("even", np.random.default_rng(0))
+    keep = np.ones(80, bool)
+    keep[:20] = few != "picked"
+    keep[60:] = few != "random"
+    held = slice(0, 20 if few == "held out" else None)
+    fewer = Answers(
+        found.X[keep], found.labels[keep], found.picked[keep], found.random[keep],
+        found.held_X[held], found.held_labels[held],
+    )  # fmt: skip
+    assert savings.measure(fewer, HEAD, None, 0) is None
+
+
+@pytest.fixture
+def truth(workspace: Workspace) -> Truth:
+    return make_world(workspace, 400, noise=0.6)
+
+
+def test_a_training_holds_the_picks_against_the_random_ones(workspace: Workspace, truth: Truth) -> None:
+    training_rows = np.flatnonzero(take(workspace).in_split(Split.TRAIN)).tolist()
+    held_rows = np.flatnonzero(take(workspace).in_split(Split.VALIDATION)).tolist()
+    for rows, kind in (
+        (training_rows[:60], TaskKind.PICK),
+        (training_rows[60:110], TaskKind.RANDOM),
+        (held_rows, TaskKind.CALIBRATION),
+    ):
+        labels = [label for row in rows for label in whole(truth, row)]
+        labelling.set_labels(workspace, "anna", labels, kind)
+    training.train(workspace)
+    found = savings.of(models.in_use(workspace))
+    assert found is not None
+    assert found.images == 50
+    assert found.low <= found.saved <= found.high
+
+
+def put_saving(workspace: Workspace, measured: Measured) -> None:
+    with workspace.transaction() as session:
+        model = session.query(Model).filter_by(in_use=True).one()
+        model.metrics = {**model.metrics, "saving": savings.stored(measured)}
+
+
+def kinds(workspace: Workspace) -> set[TaskKind]:
+    with workspace.reading() as session:
+        return {task.kind for task in session.query(Task).filter(Task.done_at.is_(None))}
+
+
+def test_while_the_picks_surely_lose_random_ones_are_served(workspace: Workspace, truth: Truth) -> None:
+    rows = np.flatnonzero(take(workspace).in_split(Split.TRAIN)).tolist()[:60]
+    labelling.set_labels(workspace, "anna", [label for row in rows for label in whole(truth, row)])
+    training.train(workspace)
+    put_saving(workspace, Measured(-0.2, -0.4, 0.1, 40, 0.5, 0.6))
+    picking.refill(workspace, 40)
+    assert kinds(workspace) == {TaskKind.PICK, TaskKind.RANDOM, TaskKind.CALIBRATION}
+    put_saving(workspace, Measured(-0.2, -0.4, -0.1, 40, 0.5, 0.6))
+    picking.refill(workspace, 40)
+    assert kinds(workspace) == {TaskKind.RANDOM, TaskKind.CALIBRATION}
