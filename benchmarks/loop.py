@@ -10,6 +10,7 @@ import zipfile
 from pathlib import Path
 from typing import Any
 
+from annotator.learning.queries import DEFAULT
 from annotator.services.simulating import Plan, simulate
 from benchmarks.report import options, packs, show, write
 
@@ -56,16 +57,21 @@ def main() -> None:
     figures: dict[str, Any] = {}
     curve_rows, settled_rows = [], []
     for pack, sizes in (QUICK if chosen.quick else SETTINGS).items():
-        mixed = run(data, pack, sizes, mobilenet, "mixed")
+        picked = run(data, pack, sizes, mobilenet, DEFAULT)
         random = run(data, pack, {**sizes, "audits": 0}, mobilenet, "random")
-        words = run(data, pack, {**sizes, "audits": 0}, standin, "mixed")
-        figures[pack] = {"mixed": mixed, "random": random, "text": words}
+        words = run(data, pack, {**sizes, "audits": 0}, standin, DEFAULT)
+        figures[pack] = {"picked": picked, "random": random, "text": words}
         write(chosen.json, figures)  # after each pack: the whole takes a while
-        for one, other, text in zip(mixed["curve"], random["curve"], words["curve"], strict=False):
-            row = {"pack": pack, "answered images": one["answers"], "mAP mixed": one["mAP"], "mAP random": other["mAP"]}
+        for one, other, text in zip(picked["curve"], random["curve"], words["curve"], strict=False):
+            row = {
+                "pack": pack,
+                "answered images": one["answers"],
+                "mAP picked": one["mAP"],
+                "mAP random": other["mAP"],
+            }
             zero_shot = words["totals"]["zero_shot_mAP"]
             curve_rows.append({**row, "stand-in: zero-shot": zero_shot, "stand-in: trained": text["mAP"]})
-        settled_rows.append({"pack": pack, **{name: mixed["totals"][name] for name in SETTLED}})
+        settled_rows.append({"pack": pack, **{name: picked["totals"][name] for name in SETTLED}})
     show("mAP on held-out images", curve_rows)
     show("One round after the answers above: what was settled, against the truth", settled_rows)
 

@@ -7,7 +7,8 @@ from pathlib import Path
 from PIL import Image as Picture
 from playwright.sync_api import Page
 
-from annotator.services import rounds
+from annotator.learning.queries import DEFAULT
+from annotator.services import picking, replaying, rounds, training
 from annotator.services.demo import make_demo
 from annotator.services.scripted import answer_from_truth, read_truth
 from annotator.settings import Settings
@@ -36,9 +37,12 @@ def main() -> None:
 
 
 def _fill(workspace: Workspace) -> None:
-    """What makes each page worth looking at: some work of one's own, and a round that waits for audits."""
+    """What makes each page worth looking at: some work of one's own, a replay, and a round that waits for audits."""
     truth = read_truth(workspace, workspace.folder / "scenes" / "labels.csv")
-    answer_from_truth(workspace, truth, Settings().name, 12)
+    picking.refill(workspace, 200)
+    answer_from_truth(workspace, truth, Settings().name, 200)
+    training.train(workspace)
+    replaying.replay_workspace(workspace, replaying.recipes_of([DEFAULT, "diversity", "margin"]))
     rounds.propose(workspace, Settings().name)
 
 

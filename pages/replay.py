@@ -5,7 +5,7 @@ import pandas as pd
 import streamlit as st
 
 from annotator import jobs
-from annotator.errors import AnnotatorError
+from annotator.errors import AnnotatorError, MissingError
 from annotator.learning.heads import HEADS
 from annotator.learning.losses import LOSSES
 from annotator.learning.queries import DEFAULT, QUERIES
@@ -57,8 +57,8 @@ visit = open_page("replay")
 st.caption(say("replay.about"))
 try:
     material = replaying.workspace_material(visit.workspace)
-except AnnotatorError as error:
-    st.info(plain(str(error)))
+except MissingError:
+    st.info(say("replay.not_yet", count=replaying.FEWEST_IMAGES))
 else:
     form(visit, len(material.pool))
 report = replaying.latest(visit.workspace)

@@ -16,6 +16,7 @@ from annotator.cli import app
 from annotator.services import labelling, picking, status
 from annotator.services.scripted import answer_from_truth, read_truth
 from annotator.workspace import Workspace
+from tests.services.worlds import make_world, whole
 
 VERBS = sorted(typer.main.get_command(app).commands)  # type: ignore[attr-defined]
 Run = Callable[..., tuple[int, str, str]]
@@ -95,6 +96,22 @@ def test_every_verb_on_a_workspace_prints_json_that_parses(run: Run, answered: P
         code, out, _ = run(verb, *at)
         assert code == 0
         assert not out.startswith("{")
+
+
+@pytest.mark.slow
+def test_replay_tells_what_each_strategy_saved_on_the_workspaces_own_labels(
+    run: Run, workspace: Workspace, tmp_path: Path
+) -> None:
+    truth = make_world(workspace, 300, noise=0.6)
+    labelling.set_labels(workspace, "anna", [label for row in range(240) for label in whole(truth, row)])
+    options = ("-w", workspace.folder, "--strategies", "margin, diversity", "--seeds", 1, "--budget", 30)
+    code, shown, _ = run("replay", *options, "--out", tmp_path / "r.json")
+    assert code == 0
+    report = json.loads((tmp_path / "r.json").read_text())
+    assert {row["strategy"] for row in report["table"]} == {"random", "margin", "diversity"}
+    assert "margin" in shown
+    assert json.loads(run("replay", *options, "--json")[1]) == report
+    assert run("replay", "-w", workspace.folder, "--strategies", "margins")[2].count("did you mean 'margin'") == 1
 
 
 def test_simulate_writes_the_report_it_prints(run: Run, samples: Path, tmp_path: Path) -> None:

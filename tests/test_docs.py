@@ -9,7 +9,10 @@ import typer
 from annotator.backbones import BACKBONES
 from annotator.cli import app
 from annotator.exporters import EXPORTERS
+from annotator.learning.calibration import CALIBRATIONS
 from annotator.learning.heads import HEADS
+from annotator.learning.losses import LOSSES
+from annotator.learning.partial import PARTIAL
 from annotator.learning.queries import QUERIES
 from annotator.settings import Settings
 
@@ -26,11 +29,14 @@ def test_every_command_is_named(verb: str) -> None:
 
 @pytest.mark.parametrize(
     "name",
-    [*EXPORTERS, *QUERIES, *HEADS, *BACKBONES],
+    [*EXPORTERS, *QUERIES, *HEADS, *LOSSES, *PARTIAL, *CALIBRATIONS, *BACKBONES],
     ids=[
         *(f"exporter {name}" for name in EXPORTERS),
         *(f"query strategy {name}" for name in QUERIES),
         *(f"head {name}" for name in HEADS),
+        *(f"loss {name}" for name in LOSSES),
+        *(f"way to read unknown labels {name}" for name in PARTIAL),
+        *(f"calibration {name}" for name in CALIBRATIONS),
         *(f"backbone {name}" for name in BACKBONES),
     ],
 )

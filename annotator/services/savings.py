@@ -1,7 +1,10 @@
-"""Answers saved against random: what the picks brought, held against the random slice among them.
+"""Answers saved against random: what the first answers brought, held against as many random ones.
 
-Both kinds of answers train heads of their own, on as many images each, and both are measured on the same held-out
-answers. The figure is what a replay would call saved: the share of random answers that picked ones make needless.
+The picks come with a random slice among them. As many images as that slice has by now, the first ones that were
+answered, in their order, train heads of one kind; so many of the random slice train heads of the other kind. Both are
+measured on the same held-out answers. The figure is what a replay would call saved. It tells of the beginning of the
+project, as far as the random slice reaches: later picks complete what was answered before them, and would be wronged
+by a comparison that trains on them alone.
 """
 
 from dataclasses import asdict, dataclass
@@ -9,7 +12,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from sqlalchemy import select
+from sqlalchemy import case, func, select
 
 from annotator.learning import metrics
 from annotator.learning.fit import fit_head
@@ -42,55 +45,80 @@ class Measured:
 
 @dataclass(frozen=True)
 class Answers:
-    """X (n, D) and labels (n, C) of the images that may train, which were picked and which drawn at random (n,); and
-    the held-out ones."""
+    """X (n, D) and labels (n, C) of the images that may train, in the order in which they were answered, and which of
+    them were drawn at random (n,); and the held-out ones."""
 
     X: NDArray[np.floating[Any]]
     labels: NDArray[np.int8]
-    picked: NDArray[np.bool_]
     random: NDArray[np.bool_]
     held_X: NDArray[np.floating[Any]]
     held_labels: NDArray[np.int8]
 
 
 def measure(answers: Answers, head: str, texts: NDArray[np.floating[Any]] | None, seed: int) -> Measured | None:
-    """None while there are too few answers of a kind. Resamples images of both kinds; the same seed, the same figure.
+    """None while there are too few answers. The same seed gives the same figure.
 
-    A little unfair to the picks: each was made to go with all answers before it, and trains here without the others.
+    The interval is over resamples of the held-out images and of the order of the random ones.
     """
-    kinds = [np.flatnonzero(answers.picked & ~answers.random), np.flatnonzero(answers.random)]
-    size = min(MOST, *(len(rows) for rows in kinds))
+    drawn = np.flatnonzero(answers.random)
+    size = min(MOST, len(drawn))
     if min(size, len(answers.held_X)) < FEWEST:
         return None
+    first = _scores(answers, np.arange(size), head, texts)
     curves: list[list[Curve]] = [[], []]
     for repeat in range(REPEATS):
         rng = np.random.default_rng([seed, repeat])
-        for rows, own in zip(kinds, curves, strict=True):
-            own.append(_curve(answers, rng.choice(rows, size, replace=False), head, texts))
-    picked, random = curves
-    found = saving(picked, random, seed)
+        random = _scores(answers, rng.permutation(drawn)[:size], head, texts)
+        held = rng.integers(0, len(answers.held_X), len(answers.held_X))
+        for own, scores in zip(curves, (first, random), strict=True):
+            own.append(_curve(scores, answers.held_labels, held))
+    found = saving(curves[0], curves[1], seed)
     last = [float(np.mean([curve.mAP[-1] for curve in own])) for own in curves]
     return Measured(found.saved, found.low, found.high, size, *last)
 
 
-def _curve(answers: Answers, rows: NDArray[np.int64], head: str, texts: NDArray[np.floating[Any]] | None) -> Curve:
-    """Held-out figures with growing parts of `rows`."""
-    steps = [max(1, round(share * len(rows))) for share in PARTS]
-    mAP, f1 = [], []
-    for step in steps:
+Scores = list[tuple[int, NDArray[np.float32]]]
+"""Of growing parts of some answers: how many they are, and what a head trained on them says of the held-out images."""
+
+
+def _scores(answers: Answers, rows: NDArray[np.int64], head: str, texts: NDArray[np.floating[Any]] | None) -> Scores:
+    found = []
+    for share in PARTS:
+        step = max(1, round(share * len(rows)))
         fitted, _ = fit_head(head, answers.X[rows[:step]], answers.labels[rows[:step]], texts=texts)
-        scores = fitted.probabilities(answers.held_X)
-        mAP.append(metrics.mean_average_precision(scores, answers.held_labels))
-        f1.append(metrics.micro_f1(scores, answers.held_labels))
-    nothing = np.zeros(len(steps))
-    return Curve(np.array(steps, np.int64), np.array(mAP), np.array(f1), nothing, nothing)
+        found.append((step, fitted.probabilities(answers.held_X)))
+    return found
 
 
-def asked_as(workspace: Workspace, rows: NDArray[np.int64], kind: TaskKind) -> NDArray[np.bool_]:
-    """(n,) which of some images were answered as questions of a kind."""
+def _curve(scores: Scores, labels: NDArray[np.int8], held: NDArray[np.int64]) -> Curve:
+    """The figures of some held-out images."""
+    steps = np.array([step for step, _ in scores], np.int64)
+    mAP = [metrics.mean_average_precision(said[held], labels[held]) for _, said in scores]
+    f1 = [metrics.micro_f1(said[held], labels[held]) for _, said in scores]
+    return Curve(steps, np.array(mAP), np.array(f1), np.zeros(len(steps)), np.zeros(len(steps)))
+
+
+@dataclass(frozen=True)
+class Order:
+    """rows (n,) that were answered as questions of the queue, in their order; which were drawn at random (n,)."""
+
+    rows: NDArray[np.int64]
+    random: NDArray[np.bool_]
+
+
+def order_of(workspace: Workspace, rows: NDArray[np.int64]) -> Order:
+    """Of some images those that the queue asked about."""
+    query = (
+        select(Label.image_row, func.max(case((Label.kind == TaskKind.RANDOM, 1), else_=0)))
+        .where(Label.kind.in_((TaskKind.PICK, TaskKind.RANDOM)))
+        .group_by(Label.image_row)
+        .order_by(func.min(Label.at), Label.image_row)
+    )
     with workspace.reading() as session:
-        found = session.scalars(select(Label.image_row).where(Label.kind == kind).distinct()).all()
-    return np.isin(rows, np.array(found, np.int64))
+        found = session.execute(query).all()
+    wanted = set(rows.tolist())
+    kept = [(row, bool(random)) for row, random in found if row in wanted]
+    return Order(np.array([row for row, _ in kept], np.int64), np.array([random for _, random in kept], bool))
 
 
 def of(model: Model | None) -> Measured | None:

@@ -170,11 +170,10 @@ def _measured(probabilities: NDArray[np.float32], data: TrainingSet) -> dict[str
 def _saving(
     workspace: Workspace, data: TrainingSet, vectors: NDArray[Any], texts: NDArray[np.float32] | None
 ) -> dict[str, Any] | None:
-    """What the picks saved against the random slice among them; None while there are too few of either."""
-    picked, random = (savings.asked_as(workspace, data.train_rows, kind) for kind in (TaskKind.PICK, TaskKind.RANDOM))
-    answers = savings.Answers(
-        vectors[data.train_rows], data.train_labels, picked, random, vectors[data.held_rows], data.held_labels
-    )
+    """What the queue's answers saved against the random slice among them; None while there are too few."""
+    order = savings.order_of(workspace, data.train_rows)
+    labels = data.train_labels[np.searchsorted(data.train_rows, order.rows)]
+    answers = savings.Answers(vectors[order.rows], labels, order.random, vectors[data.held_rows], data.held_labels)
     return savings.stored(savings.measure(answers, HEAD, texts, workspace.project.seed))
 
 

@@ -44,13 +44,17 @@ def _greedy(places: NDArray[np.float64], answered: int, left: Left, k: int) -> I
     moments = x.T @ x / len(x)
     inverse = np.linalg.inv(RIDGE * np.eye(x.shape[1]) + places[:answered].T @ places[:answered])
     reached = x @ inverse  # (M, P) A^-1 x
+    weighed = reached @ moments
+    variance = np.einsum("ij,ij->i", reached, x)
     picked: list[int] = []
     for _ in range(min(k, len(x))):
-        variance = np.einsum("ij,ij->i", reached, x)
-        gain = np.einsum("ij,ij->i", reached @ moments, reached) / (1 + variance)
+        gain = np.einsum("ij,ij->i", weighed, reached) / (1 + variance)
         place = left.best(gain)
         picked.append(place)
         left.take(place)
-        step = reached[place] / np.sqrt(1 + variance[place])
-        reached = reached - np.outer(x @ step, step)
+        step = reached[place] / np.sqrt(1 + variance[place])  # A^-1 loses step step'
+        along = x @ step
+        reached -= np.outer(along, step)
+        weighed -= np.outer(along, step @ moments)
+        variance -= along**2
     return np.array(picked, np.int64)
