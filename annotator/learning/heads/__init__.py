@@ -5,10 +5,12 @@ calls it. torch is imported by the function, not by this module: menus and `--he
 """
 
 from annotator.learning.heads.base import FitReport, Head, HeadFit, HeadSettings, Progress, Training
+from annotator.learning.heads.linear_probe import fit_linear_probe
 from annotator.learning.heads.text_anchored import fit_text_anchored
 
 HEADS: dict[str, HeadFit] = {
     "text_anchored": fit_text_anchored,
+    "linear_probe": fit_linear_probe,
 }
 
 __all__ = ["HEADS", "FitReport", "Head", "HeadFit", "HeadSettings", "Progress", "Training"]

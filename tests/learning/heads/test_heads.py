@@ -11,6 +11,7 @@ from annotator.learning.heads import HEADS
 from annotator.learning.losses import LOSSES
 
 every_head = pytest.mark.parametrize("name", HEADS)
+knowing_words = pytest.mark.parametrize("name", [name for name in HEADS if name != "linear_probe"])
 every_loss = pytest.mark.parametrize("loss", LOSSES)
 EXACT = 1e-7  # tolerance of a fit whose answer is compared
 
@@ -89,7 +90,7 @@ def test_a_tag_with_only_negatives_is_predicted_rare_and_the_rarer_the_more_answ
     assert p[1] < 0.03
 
 
-@every_head
+@knowing_words
 def test_no_answer_at_all_ranks_as_the_text_does(name: str) -> None:
     X, labels, texts = images()
     texts -= texts.mean(0)  # what all texts have in common says nothing of a tag
@@ -98,7 +99,7 @@ def test_no_answer_at_all_ranks_as_the_text_does(name: str) -> None:
     assert report.converged.all()
 
 
-@every_head
+@knowing_words
 def test_what_all_texts_have_in_common_counts_for_nothing(name: str) -> None:
     X, labels, texts = images(tags=40)
     plain, _ = fit_head(name, X, np.full_like(labels, -1), texts=texts)
@@ -108,7 +109,14 @@ def test_what_all_texts_have_in_common_counts_for_nothing(name: str) -> None:
     assert min(same) > 0.98
 
 
-@every_head
+def test_the_probe_leaves_words_out_and_is_the_other_head_without_them() -> None:
+    X, labels, texts = images()
+    probe, _ = fit_head("linear_probe", X, labels, texts=texts)
+    wordless, _ = fit_head("text_anchored", X, labels)
+    np.testing.assert_array_equal(probe.logits(X), wordless.logits(X))
+
+
+@knowing_words
 def test_no_images_at_all_give_a_head(name: str) -> None:
     X, labels, texts = images()
     head, _ = fit_head(name, X[:0], labels[:0], texts=texts)
