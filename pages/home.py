@@ -102,7 +102,7 @@ def saving(visit: Visit) -> None:
     if measured is None:
         st.caption(say("home.saving_unknown", count=savings.FEWEST))
         return
-    key = "home.saving_lost" if measured.loses() else "home.saving"
+    key = "home.saving_lost" if measured.loses(visit.workspace.project.strategy) else "home.saving"
     figures = {name: f"{value:.0%}" for name, value in vars(measured).items() if name in ("saved", "low", "high")}
     st.caption(say(key, images=measured.images, **figures), help=say("home.saving_help"))
 

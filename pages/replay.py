@@ -28,6 +28,7 @@ def form(visit: Visit, most: int) -> None:
         if not st.form_submit_button(say("replay.start"), type="primary"):
             return
     try:
+        replaying.recipes_of(strategies)
         jobs.enqueue(
             visit.workspace, "replay", strategies=strategies, heads=heads, losses=losses, seeds=seeds, budget=budget
         )
@@ -48,7 +49,7 @@ def curves(found: dict) -> None:
         x=alt.X(f"{answers}:Q", axis=alt.Axis(format=",d", tickMinStep=1)),
         y=alt.Y("mAP:Q", scale=alt.Scale(zero=False)),
         color=alt.Color(f"{recipe}:N", legend=alt.Legend(orient="bottom", columns=2, labelLimit=400)),
-        tooltip=[recipe, answers, alt.Tooltip("mAP:Q", format=".3f")],
+        tooltip=[f"{recipe}:N", f"{answers}:Q", alt.Tooltip("mAP:Q", format=".3f")],
     )
     st.altair_chart(chart.mark_line(point=True))
 

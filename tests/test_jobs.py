@@ -15,11 +15,13 @@ from PIL import Image as Picture
 
 from annotator import jobs
 from annotator.errors import MissingError, UnknownNameError
+from annotator.services import labelling, replaying
 from annotator.services.embedding import current_backbone
 from annotator.services.importing import import_pictures
 from annotator.settings import Settings
 from annotator.terms import JobState
 from annotator.workspace import Workspace
+from tests.services.worlds import make_world, whole
 
 COUNT = 400  # several batches: long enough to be killed in the middle of them
 PATIENCE = 60.0
@@ -145,3 +147,20 @@ def test_jobs_survive_a_killed_worker_and_end_when_told(
     assert job_of(stocked, missing).state == JobState.FAILED
     assert "nowhere.json" in (job_of(stocked, missing).error or "")
     assert job_of(stocked, again).state == JobState.CANCELLED
+
+
+@pytest.mark.slow
+def test_a_replay_runs_in_the_worker_on_processes_of_its_own(
+    workspace: Workspace, start: Callable[..., "subprocess.Popen[bytes]"]
+) -> None:
+    truth = make_world(workspace, 300, noise=0.6)
+    labelling.set_labels(workspace, "anna", [label for row in range(240) for label in whole(truth, row)])
+    assert start(workspace, "--once").wait(PATIENCE) == 0  # makes the queue
+    asked = {"strategies": ["margin"], "heads": [], "losses": [], "seeds": 1, "budget": 20}
+    job = jobs.enqueue(workspace, "replay", **asked)
+    assert start(workspace, "--once").wait(PATIENCE) == 0
+    done = job_of(workspace, job)
+    assert (done.state, done.error, done.result) == (JobState.DONE, None, {"recipes": 2})
+    report = replaying.latest(workspace)
+    assert report is not None
+    assert {row["strategy"] for row in report["table"]} == {"random", "margin"}

@@ -142,7 +142,7 @@ def _trained(material: Material, recipe: Recipe, asked: NDArray[np.int8], device
 class Saving:
     """Share of random's answers that were not needed, its interval over seeds, and how it ends against random.
 
-    Negative: the share of answers that random would have saved against it. target: random's last mAP; worse: how far
+    Negative: the share of answers that random would have saved against it. target: random's best mAP; worse: how far
     the last mAP lies under it, relative to it.
     """
 
@@ -156,7 +156,7 @@ class Saving:
 def saving(curves: Sequence[Curve], random: Sequence[Curve], seed: int = 0) -> Saving:
     """What `curves` saved against `random`, seed by seed: the two lists are in the same order of seeds.
 
-    The target is random's mean mAP at its last step; mean curves over the seeds are read there, between two steps by
+    The target is the best mAP of random's mean curve; mean curves over the seeds are read there, between two steps by
     a straight line along the best mAP so far. The interval is a bootstrap over pairs of seeds (Efron 1979), 90 %.
     """
     if len(curves) != len(random) or not len(curves):
@@ -165,15 +165,18 @@ def saving(curves: Sequence[Curve], random: Sequence[Curve], seed: int = 0) -> S
     answers = random[0].answers
     rng = np.random.default_rng(seed)
     draws = rng.integers(0, len(ours), (RESAMPLES, len(ours)))
-    found = np.array([_saved(answers, ours[draw].mean(0), theirs[draw].mean(0)) for draw in draws])
+    found = np.array([saved_share(answers, ours[draw].mean(0), theirs[draw].mean(0)) for draw in draws])
     tail = (1 - CONFIDENCE) / 2
     low, high = (float(value) for value in np.quantile(found, (tail, 1 - tail)))
     one, other = ours.mean(0), theirs.mean(0)
     worse = float(max(0.0, 1 - one[-1] / other[-1]))
-    return Saving(_saved(answers, one, other), low, high, float(other[-1]), worse)
+    return Saving(saved_share(answers, one, other), low, high, float(other.max()), worse)
 
 
-def _saved(answers: NDArray[np.int64], ours: NDArray[np.float64], random: NDArray[np.float64]) -> float:
+def saved_share(answers: NDArray[np.int64], ours: NDArray[np.float64], random: NDArray[np.float64]) -> float:
+    """What one curve of mAP saved against another, (S,) each at the same `answers`; NaN where one is not finite."""
+    if not (np.isfinite(ours).all() and np.isfinite(random).all()):
+        return float("nan")
     ours, random = np.maximum.accumulate(ours), np.maximum.accumulate(random)
     if ours[-1] >= random[-1]:
         return 1 - answers_to_reach(answers, ours, random[-1]) / answers_to_reach(answers, random, random[-1])

@@ -153,9 +153,9 @@ def _answered(snapshot: Snapshot) -> int:
 
 
 def _best(workspace: Workspace, strategy: str) -> str:
-    """The project's strategy, or random while the picks are measured to be surely worse than the random ones."""
+    """The project's strategy, or random while it is measured to be surely worse than that."""
     measured = savings.of(models.in_use(workspace))
-    return "random" if measured is not None and measured.loses() else strategy
+    return "random" if measured is not None and measured.loses(strategy) else strategy
 
 
 def _picked(
@@ -193,7 +193,8 @@ def pool(workspace: Workspace, snapshot: Snapshot, candidates: NDArray[np.int64]
     labels = snapshot.by_people()
     labels[~snapshot.in_split(Split.TRAIN)] = LabelState.UNKNOWN  # held-out answers steer no pick
     variance = None
-    if vectors is not None and probabilities is not None and model is not None:
+    # A model of another backbone cannot read these vectors; what it predicted still stands.
+    if vectors is not None and probabilities is not None and model is not None and model.backbone == backbone:
         variance = Computed(partial(models.variances, workspace, model), vectors[:size])
     return Pool(
         embeddings=None if vectors is None else vectors[:size],

@@ -6,8 +6,11 @@ Runs are kept as files and not repeated, so a replay that was stopped goes on wh
 import hashlib
 import json
 import os
+import threading
+import time
 from collections.abc import Iterator, Mapping, Sequence
-from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor
+from concurrent.futures import wait as wait_for
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from multiprocessing import get_context
@@ -19,16 +22,19 @@ from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
 from annotator.arrays import write_whole
-from annotator.errors import MissingError
+from annotator.errors import MissingError, UsageError
+from annotator.learning.queries import QUERIES
 from annotator.learning.replay import Curve, Material, Recipe, Saving, replay, saving
 from annotator.progress import Progress, silent
+from annotator.services import training
 from annotator.services.embedding import current_backbone, text_vectors
 from annotator.services.snapshots import take
-from annotator.terms import LabelState, Split
 from annotator.workspace import Workspace
 
 FEWEST_IMAGES = 30  # of each kind: with fewer the figures are noise
 STEPS = 10
+POLL_SECONDS = 1.0
+VERSION = 1  # to be raised when a strategy, head or loss changes what it does: kept runs are not taken from then on
 RANDOM = "random"
 
 Curves = dict[tuple[Recipe, int], Curve]
@@ -63,7 +69,7 @@ class Outcome:
 
 
 def workspace_material(workspace: Workspace) -> Material:
-    """People's labels of a workspace: those of the training split may be asked, those held out measure.
+    """People's labels of a workspace: what may train may be asked, what measures models measures here too.
 
     Raises MissingError while there are no embeddings or too few answers.
     """
@@ -71,18 +77,24 @@ def workspace_material(workspace: Workspace) -> Material:
     if backbone is None:
         raise MissingError(f"no embeddings yet; make them with: annotator embed -w {workspace.folder}")
     snapshot = take(workspace)
-    vectors = workspace.embeddings(backbone).read()
-    labels = snapshot.by_people()[: len(vectors)]
-    answered = (labels != LabelState.UNKNOWN).any(axis=1)
-    training = snapshot.in_split(Split.TRAIN)[: len(vectors)]
-    pool, held_out = np.flatnonzero(answered & training), np.flatnonzero(answered & ~training)
-    if min(len(pool), len(held_out)) < FEWEST_IMAGES:
+    stored = workspace.embeddings(backbone)
+    data = training.training_set(workspace, snapshot, len(stored))
+    if min(len(data.train_rows), len(data.held_rows)) < FEWEST_IMAGES:
         raise MissingError(
-            f"{len(pool)} answered images to ask again and {len(held_out)} held out; a replay needs {FEWEST_IMAGES} of "
-            "each: answer more in Label, or import labels"
+            f"{len(data.train_rows)} answered images to ask again and {len(data.held_rows)} held out; a replay needs "
+            f"{FEWEST_IMAGES} of each: answer more in Label, or import labels"
         )
-    texts = text_vectors(workspace, snapshot.tags)
-    return Material(vectors, labels, pool, held_out, texts, snapshot.groups[: len(vectors)].astype(np.int64))
+    # Only what takes part: the workspace may hold a million images more.
+    rows = np.concatenate([data.train_rows, data.held_rows])
+    places = np.arange(len(rows))
+    return Material(
+        stored.read()[rows],
+        np.concatenate([data.train_labels, data.held_labels]),
+        places[: len(data.train_rows)],
+        places[len(data.train_rows) :],
+        text_vectors(workspace, snapshot.tags),
+        snapshot.groups[rows].astype(np.int64),
+    )
 
 
 def even_steps(budget: int, count: int = STEPS) -> tuple[int, ...]:
@@ -93,7 +105,9 @@ def even_steps(budget: int, count: int = STEPS) -> tuple[int, ...]:
 def recipes_of(
     strategies: Sequence[str], heads: Sequence[str] = (), losses: Sequence[str] = (), control: float = 0.0
 ) -> list[Recipe]:
-    """Every strategy with every head and loss (default: those of Recipe)."""
+    """Every strategy with every head and loss (default: those of Recipe). Raises UsageError without a strategy."""
+    if not strategies:
+        raise UsageError(f"no query strategy to replay; name one or more of {', '.join(QUERIES)}")
     plain = Recipe()
     return [
         Recipe(strategy, head, loss, control)
@@ -164,10 +178,11 @@ def play(
     curves: Curves = {run: _read(file) for run, file in files.items() if file is not None and file.exists()}
     left = [run for run in wanted if run not in curves]
     progress(len(curves), len(wanted), "replaying")
-    for run, curve in _in_processes(materials, left, steps):
-        curves[run] = curve
-        if (file := files[run]) is not None:
-            write_whole(file, json.dumps({name: values.tolist() for name, values in vars(curve).items()}).encode())
+    for found in _in_processes(materials, left, steps):
+        for run, curve in found.items():
+            curves[run] = curve
+            if (file := files[run]) is not None:
+                write_whole(file, json.dumps({name: values.tolist() for name, values in vars(curve).items()}).encode())
         progress(len(curves), len(wanted), "replaying")
     return {run: curves[run] for run in wanted}
 
@@ -207,10 +222,18 @@ def _begin(materials: list[Material]) -> None:
     import faiss
     import torch
 
+    threading.Thread(target=_end_with_parent, args=(os.getppid(),), daemon=True).start()
     _materials[:] = materials
     torch.set_num_threads(1)
     faiss.omp_set_num_threads(1)
     threadpool_limits(1)
+
+
+def _end_with_parent(parent: int) -> None:
+    """A killed parent cannot end its processes."""
+    while os.getppid() == parent:
+        time.sleep(POLL_SECONDS)
+    os._exit(1)
 
 
 def _run(recipe: Recipe, seed: int, steps: Sequence[int]) -> Curve:
@@ -219,13 +242,18 @@ def _run(recipe: Recipe, seed: int, steps: Sequence[int]) -> Curve:
 
 def _in_processes(
     materials: Sequence[Material], runs: Sequence[tuple[Recipe, int]], steps: Sequence[int]
-) -> Iterator[tuple[tuple[Recipe, int], Curve]]:
+) -> Iterator[Curves]:
+    """What has become ready, every POLL_SECONDS, which may be nothing: the caller can stop in between."""
     if not runs:
         return
     with _pool(list(materials), len(runs)) as pool:
-        futures = {pool.submit(_run, recipe, seed, steps): (recipe, seed) for recipe, seed in runs}
-        for future in as_completed(futures):
-            yield futures[future], future.result()
+        futures: dict[Future[Curve], tuple[Recipe, int]] = {
+            pool.submit(_run, recipe, seed, steps): (recipe, seed) for recipe, seed in runs
+        }
+        left = set(futures)
+        while left:
+            ready, left = wait_for(left, POLL_SECONDS, FIRST_COMPLETED)
+            yield {futures[future]: future.result() for future in ready}
 
 
 @contextmanager
@@ -235,7 +263,7 @@ def _pool(materials: list[Material], runs: int) -> Iterator[ProcessPoolExecutor]
     try:
         yield pool
     finally:
-        pool.shutdown(cancel_futures=True)
+        pool.shutdown(wait=False, cancel_futures=True)
 
 
 def _files(
@@ -244,8 +272,9 @@ def _files(
     """The file of each run; other labels, vectors or steps have other files."""
     if folder is None:
         return dict.fromkeys(runs)
-    prints = [_fingerprint(material) for material in materials]
-    keys = {run: repr((asdict(run[0]), run[1], tuple(steps), prints[run[1]])) for run in runs}
+    known = {id(material): _fingerprint(material) for material in {id(one): one for one in materials}.values()}
+    prints = [known[id(material)] for material in materials]
+    keys = {run: repr((VERSION, asdict(run[0]), run[1], tuple(steps), prints[run[1]])) for run in runs}
     return {run: folder / f"{hashlib.sha256(key.encode()).hexdigest()[:20]}.json" for run, key in keys.items()}
 
 

@@ -7,6 +7,7 @@ project, as far as the random slice reaches: later picks complete what was answe
 by a comparison that trains on them alone.
 """
 
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -16,20 +17,22 @@ from sqlalchemy import case, func, select
 
 from annotator.learning import metrics
 from annotator.learning.fit import fit_head
-from annotator.learning.replay import Curve, saving
+from annotator.learning.replay import Curve, saved_share
 from annotator.terms import TaskKind
 from annotator.workspace import Workspace
 from db.models import Label, Model
 
 FEWEST = 30  # images of each kind, and held-out ones: with fewer the figure is noise
 MOST = 400  # of each kind: the trainings of one figure then take about as long as the one of the model
-REPEATS = 8
+REFITS, RESAMPLES = 8, 25  # of the answers, and of the held-out images for each
+TAIL = 0.05
 PARTS = (0.25, 0.5, 0.75, 1.0)
 
 
 @dataclass(frozen=True)
 class Measured:
-    """A saving over resamples, the images of each kind it rests on, and the mAP both reach with that many."""
+    """A saving with a 90 % interval, the images of each kind it rests on, the mAP both reach with that many, and the
+    project's strategy at that time."""
 
     saved: float
     low: float
@@ -37,10 +40,12 @@ class Measured:
     images: int
     mAP: float
     mAP_random: float
+    strategy: str
 
-    def loses(self) -> bool:
-        """Whether random would surely have been better."""
-        return self.high < 0
+    def loses(self, strategy: str) -> bool:
+        """Whether random is surely better than `strategy`, as far as this tells of it: the first answers of a project
+        say little of how it goes on."""
+        return self.high < 0 and self.strategy == strategy and self.images < MOST
 
 
 @dataclass(frozen=True)
@@ -55,26 +60,44 @@ class Answers:
     held_labels: NDArray[np.int8]
 
 
-def measure(answers: Answers, head: str, texts: NDArray[np.floating[Any]] | None, seed: int) -> Measured | None:
-    """None while there are too few answers. The same seed gives the same figure.
+def measure(
+    answers: Answers, head: str, texts: NDArray[np.floating[Any]] | None, seed: int, strategy: str
+) -> Measured | None:
+    """None while there are too few answers, or no tag can be scored on them. The same seed gives the same figure.
 
-    The interval is over resamples of the held-out images and of the order of the random ones.
+    The interval is a bootstrap over the answers of both kinds and over the held-out images (Efron 1979).
     """
     drawn = np.flatnonzero(answers.random)
     size = min(MOST, len(drawn))
     if min(size, len(answers.held_X)) < FEWEST:
         return None
-    first = _scores(answers, np.arange(size), head, texts)
-    curves: list[list[Curve]] = [[], []]
-    for repeat in range(REPEATS):
-        rng = np.random.default_rng([seed, repeat])
-        random = _scores(answers, rng.permutation(drawn)[:size], head, texts)
-        held = rng.integers(0, len(answers.held_X), len(answers.held_X))
-        for own, scores in zip(curves, (first, random), strict=True):
-            own.append(_curve(scores, answers.held_labels, held))
-    found = saving(curves[0], curves[1], seed)
-    last = [float(np.mean([curve.mAP[-1] for curve in own])) for own in curves]
-    return Measured(found.saved, found.low, found.high, size, *last)
+    whole = (np.arange(size), np.random.default_rng(seed).permutation(drawn)[:size])
+    everyone = np.arange(len(answers.held_X))
+    ours, theirs = (_curve(_scores(answers, rows, head, texts), answers.held_labels, everyone) for rows in whole)
+    found = np.array(list(_resampled(answers, drawn, size, head, texts, seed)))
+    found = found[np.isfinite(found)]
+    saved = saved_share(ours.answers, ours.mAP, theirs.mAP)
+    if not np.isfinite(saved) or len(found) < REFITS * RESAMPLES / 2:
+        return None
+    low, high = (float(value) for value in np.quantile(found, (TAIL, 1 - TAIL)))
+    return Measured(
+        saved, min(low, saved), max(high, saved), size, float(ours.mAP[-1]), float(theirs.mAP[-1]), strategy
+    )
+
+
+def _resampled(
+    answers: Answers, drawn: NDArray[np.int64], size: int, head: str, texts: NDArray[np.floating[Any]] | None, seed: int
+) -> Iterator[float]:
+    """Savings of resamples."""
+    for refit in range(REFITS):
+        rng = np.random.default_rng([seed, refit])
+        first = np.sort(rng.integers(0, size, size))  # in their order: the curve grows as the answers did
+        ours = _scores(answers, first, head, texts)
+        theirs = _scores(answers, rng.choice(drawn, size), head, texts)
+        for _ in range(RESAMPLES):
+            held = rng.integers(0, len(answers.held_X), len(answers.held_X))
+            one, other = (_curve(scores, answers.held_labels, held) for scores in (ours, theirs))
+            yield saved_share(one.answers, one.mAP, other.mAP)
 
 
 Scores = list[tuple[int, NDArray[np.float32]]]
@@ -128,4 +151,6 @@ def of(model: Model | None) -> Measured | None:
 
 
 def stored(measured: Measured | None) -> dict[str, Any] | None:
-    return None if measured is None else {name: round(value, 4) for name, value in asdict(measured).items()}
+    if measured is None:
+        return None
+    return {name: round(value, 4) if isinstance(value, float) else value for name, value in asdict(measured).items()}

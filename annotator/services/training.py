@@ -88,6 +88,7 @@ def train(workspace: Workspace, progress: Progress = silent) -> TrainReport:
         progress(2, 3, "predicting")
         probabilities = _predict(head, calibration, vectors)
         measured = _measured(probabilities[data.held_rows], data)
+        progress(2, 3, "holding the picks against random ones")
         measured["saving"] = _saving(workspace, data, vectors, texts)
         report = _keep(workspace, snapshot, data, backbone, (head, calibration), probabilities, measured)
         progress(3, 3, "trained")
@@ -174,7 +175,8 @@ def _saving(
     order = savings.order_of(workspace, data.train_rows)
     labels = data.train_labels[np.searchsorted(data.train_rows, order.rows)]
     answers = savings.Answers(vectors[order.rows], labels, order.random, vectors[data.held_rows], data.held_labels)
-    return savings.stored(savings.measure(answers, HEAD, texts, workspace.project.seed))
+    project = workspace.project
+    return savings.stored(savings.measure(answers, HEAD, texts, project.seed, project.strategy))
 
 
 def _number(value: Any) -> float | None:

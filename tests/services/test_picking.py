@@ -11,7 +11,7 @@ from annotator.services.snapshots import take
 from annotator.terms import LabelState, Split, TaskKind
 from annotator.workspace import Workspace
 from db.models import Task
-from tests.services.worlds import BACKBONE, make_world, put_model, whole
+from tests.services.worlds import BACKBONE, make_world, put_model, put_vectors, whole
 
 COUNT = 200
 
@@ -155,3 +155,10 @@ def test_a_share_of_the_picks_is_random_so_that_they_can_be_held_against_it(work
     workspace.change_project(control_share=0.0)
     picking.refill(workspace, 40)
     assert TaskKind.RANDOM not in [task.kind for task in asked(workspace)]
+
+
+def test_a_model_of_another_backbone_does_not_stop_the_queue(workspace: Workspace, truth: Truth) -> None:
+    put_model(workspace, truth, 0.2 + 0.5 * truth.labels)
+    vectors = np.random.default_rng(0).normal(size=(COUNT, 24))
+    put_vectors(workspace, vectors / np.linalg.norm(vectors, axis=1, keepdims=True), "other@1")
+    assert picking.refill(workspace, 30) == 30

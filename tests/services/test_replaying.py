@@ -6,12 +6,11 @@ import pytest
 from annotator.errors import MissingError
 from annotator.learning.replay import Material, Recipe
 from annotator.progress import Cancelled
-from annotator.services import labelling, replaying
+from annotator.services import labelling, replaying, training
 from annotator.services.snapshots import take
-from annotator.terms import Split
 from annotator.workspace import Workspace
 from tests.learning.test_replay import make_material
-from tests.services.worlds import make_world, whole
+from tests.services.worlds import BACKBONE, make_world, whole
 
 RECIPES = [Recipe("margin"), Recipe("diversity")]
 STEPS = (20, 40)
@@ -24,13 +23,17 @@ def answered(workspace: Workspace) -> Workspace:
     return workspace
 
 
-def test_the_answered_images_are_replayed_and_held_out_ones_measure(answered: Workspace) -> None:
+def test_what_may_train_is_asked_again_and_what_measures_models_measures(answered: Workspace) -> None:
     material = replaying.workspace_material(answered)
-    training = take(answered).in_split(Split.TRAIN)
-    assert training[material.pool].all()
-    assert not training[material.held_out].any()
-    assert material.pool.max() < 240
-    assert len(material.pool) + len(material.held_out) == 240
+    vectors = answered.embeddings(BACKBONE).read()
+    data = training.training_set(answered, take(answered), len(vectors))
+    for places, rows, labels in (
+        (material.pool, data.train_rows, data.train_labels),
+        (material.held_out, data.held_rows, data.held_labels),
+    ):
+        assert len(places) > 20
+        np.testing.assert_array_equal(material.X[places], vectors[rows])
+        np.testing.assert_array_equal(material.labels[places], labels)
 
 
 def test_before_there_is_enough_to_replay_it_says_so(workspace: Workspace) -> None:

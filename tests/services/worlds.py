@@ -47,12 +47,12 @@ def make_world(workspace: Workspace, count: int, *, tags: tuple[str, ...] = TAGS
     return Truth(truth, ids, {})
 
 
-def put_vectors(workspace: Workspace, vectors: NDArray[np.floating]) -> None:
+def put_vectors(workspace: Workspace, vectors: NDArray[np.floating], backbone: str = BACKBONE) -> None:
     """Store `vectors` as if the backbone had made them."""
-    store = ShardedArray.create(workspace.embeddings_folder(BACKBONE), vectors.shape[1], backbone=BACKBONE)
+    store = ShardedArray.create(workspace.embeddings_folder(backbone), vectors.shape[1], backbone=backbone)
     store.append(vectors)
     store.flush()
-    note = {"name": BACKBONE, "spec": "descriptor", "texts": False}
+    note = {"name": backbone, "spec": "descriptor", "texts": False}
     write_whole(workspace.folder / "embeddings" / "current.json", json.dumps(note).encode())
 
 

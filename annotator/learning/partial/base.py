@@ -59,4 +59,5 @@ def guess_prevalence(labels: Labels) -> Float:
     positives, negatives = (labels == 1).sum(0), (labels == 0).sum(0)
     known = positives + negatives
     share = np.where(negatives > 0, positives / np.maximum(known, 1), positives / max(1, len(labels)))
-    return np.asarray(np.clip(share, 0.5 / max(1, len(labels)), 0.5), np.float32)
+    least = min(0.5, 0.5 / max(1, len(labels)))
+    return np.asarray(np.clip(share, least, 1 - least), np.float32)

@@ -9,11 +9,12 @@ from annotator.learning.queries.margin import averaged
 
 
 def balanced(pool: Pool, k: int, rng: np.random.Generator) -> Picks:
-    """Greedy: one after another the image that adds most to sum over tags of sqrt(n_t), n_t the positives of a tag so
-    far and those the picks before it promise.
+    """Greedy: one after another the image with the largest sum over tags of p_t (sqrt(n_t + 1) - sqrt(n_t)), what its
+    answer is expected to add to sum of sqrt(n_t), n_t the positives of a tag so far and those that the picks before it
+    promise.
 
-    Class-balanced sampling for several tags an image: a concave sum is submodular, so the greedy choice is within
-    1 - 1/e of the best batch (Nemhauser et al. 1978, doi 10.1007/BF01588971). Without probabilities: `diversity`.
+    Class-balanced sampling for several tags an image. Asks about what the model is sure of already, so it teaches
+    little. Without probabilities: `diversity`.
     """
     rows = candidates_of(pool, k)
     if pool.probabilities is None:

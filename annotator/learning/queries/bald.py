@@ -8,7 +8,7 @@ from annotator.learning.queries.diversity import diversity
 from annotator.learning.queries.entropy import binary_entropy, entropy
 from annotator.learning.queries.margin import logits, why_unsure
 
-NODES = 9  # of the quadrature: within 0.005 nats up to a variance of 6; Houlsby's closed form is off by 0.03
+NODES = 9  # of the quadrature: within 0.005 nats up to a variance of 6, 0.05 at 20; Houlsby's closed form: 0.03 at 1
 
 
 def bald(pool: Pool, k: int, rng: np.random.Generator) -> Picks:
@@ -29,8 +29,8 @@ def bald(pool: Pool, k: int, rng: np.random.Generator) -> Picks:
 def information(pool: Pool, rows: NDArray[np.int64]) -> NDArray[np.float64]:
     """(n, C) mutual information in nats, at least 0."""
     assert pool.variance is not None
-    mean = logits(pool, rows).astype(np.float64)
-    deviation = np.sqrt(np.asarray(pool.variance[rows], np.float64))
+    mean = logits(pool, rows)
+    deviation = np.sqrt(np.asarray(pool.variance[rows], np.float32))
     nodes, weights = np.polynomial.hermite_e.hermegauss(NODES)
     share, doubt = np.zeros_like(mean), np.zeros_like(mean)
     for node, weight in zip(nodes, weights / weights.sum(), strict=True):

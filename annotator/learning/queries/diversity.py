@@ -22,8 +22,8 @@ def diversity(pool: Pool, k: int, rng: np.random.Generator) -> Picks:
 
     One after another, each image is drawn with probability proportional to the squared distance of its embedding to the
     nearest answered or already picked one. Drawing keeps it from collecting outliers, which taking the farthest image
-    each time (k-center) does. Of larger pools a random part is considered. The default while there are few answers;
-    the model plays no part in it. Without embeddings: random.
+    each time (k-center) does. Of larger pools a random part is considered. The
+    model plays no part in it. Without embeddings: random.
     """
     rows = candidates_of(pool, k)
     if pool.embeddings is None:

@@ -1,4 +1,4 @@
-"""The default: spread over the collection first, then over what the model predicts, rare tags counting most."""
+"""Mixed: spread over the collection first, then over what the model predicts, rare tags counting most."""
 
 import numpy as np
 

@@ -3,6 +3,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from annotator.errors import MissingError
 from annotator.learning.queries import QUERIES, with_control
 from tests.learning.queries.test_queries import make_pool
 
@@ -54,3 +55,16 @@ def test_the_strategy_keeps_away_from_what_was_drawn() -> None:
     for seed in range(10):
         found = with_control(QUERIES["facility_location"], pool, 2, 0.5, np.random.default_rng(seed))
         assert len(set((found.picks.rows // 20).tolist())) == 2
+
+
+def test_what_is_drawn_and_what_is_chosen_are_no_near_duplicates() -> None:
+    pool = replace(make_pool(images=16, answered=10), duplicates=np.r_[np.arange(10), [20, 20, 21, 22, 23, 24]])
+    for seed in range(60):
+        rows = with_control(QUERIES["margin"], pool, 2, 0.5, np.random.default_rng(seed)).picks.rows
+        assert sorted(rows.tolist()) != [10, 11]
+
+
+def test_an_empty_pool_says_that_nothing_is_left() -> None:
+    pool = replace(make_pool(), candidates=np.empty(0, np.int64))
+    with pytest.raises(MissingError, match="no image is left"):
+        with_control(QUERIES["margin"], pool, 5, 0.1, np.random.default_rng(0))
