@@ -1,23 +1,22 @@
 """Query strategies: which images to ask about next. One strategy, one file; QUERIES lists them.
 
-What a replay says: corel5k, the 81 tags of at least 50 images, MobileNetV2 vectors, the text_anchored head, batches of
-50 images tagged completely; mAP on images outside the pool after so many answered images (mean; standard error at most
-0.002 on the random splits, 0.006 to 0.002 falling on the official one, 0.010 for the rankings there):
+What a replay says (`benchmarks.replay --all`, all figures in docs/benchmarks.md): share of random's answers that were
+not needed for the same mAP at a tenth of the pool, five seeds; negative: what random would have saved.
 
-                    24 random splits 200    500    1000      official split, 8 seeds 200    500    1000   2000
-    mixed                           0.398  0.467  0.508                             0.423  0.496  0.540  0.575
-    diversity                       0.398  0.466  0.504                             0.423  0.499  0.540  0.570
-    random                          0.391  0.463  0.503                             0.427  0.490  0.528  0.567
-    margin                                                                          0.313  0.389  0.466  0.550
-    rare_margin                                                                     0.309  0.381  0.463  0.556
+                                       coco256  grocery  corel5k  cifar10   voc12
+    facility_location, a tenth random     0 %     27 %     26 %     21 %     42 %
+    facility_location                    -4 %     24 %     24 %     20 %     39 %
+    typiclust                           -20 %     29 %     23 %     15 %     23 %
+    optimal_design                        6 %     24 %     18 %     -2 %    -32 %
+    mixed                               -19 %    -12 %     -2 %     -6 %     -1 %
+    entropy                              -5 %    -22 %     -1 %    -23 %     -2 %
+    margin                              -30 %    -49 %    -71 %    -22 %     -9 %
 
-So `mixed` gains half a point to one point on random, less than the scatter between two projects, and nothing sure
-before 500 images; plain rankings are far worse. What helped: spreading the batch, by draws and not by taking the
-farthest image (k-center: worse than random); waiting for about 200 answered images before the model is asked (100 are
-too few); weighting tags by 1 / sqrt(1 + positives); for `rare_margin` the posterior variance (8 splits: 0.388, 0.457,
-0.501, about random). What did not: ranking by margins or expected positives, also with rare tags weighted; the best of
-each of k clusters; a fifth of the batch at random; the variance in `mixed`. Choosing by the TRUE labels so that tags
-come out even gave 0.04, 0.02 and 0.01 above random at 200, 500 and 1000 images: more is hardly there to be won.
+What helped: covering the collection, by look and by prediction together; probabilities averaged over the posterior
+(without, a third of the saving on grocery was gone); unit length after centring. What did not: rankings by doubt or by
+expected positives, rare tags weighted or not; the true labels' balance would have been worth 0.04, 0.02 and 0.01 of
+mAP on corel5k at 200, 500 and 1,000 images. The gain is made while answers are few: at a fifth of the pool it is 15 to
+30 %, and coming late with random picks after a spread start was worse than random from the start (corel5k).
 """
 
 from annotator.learning.queries.badge import badge
