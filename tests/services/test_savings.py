@@ -143,3 +143,20 @@ def test_while_the_picks_surely_lose_random_ones_are_served(workspace: Workspace
     workspace.change_project(strategy="diversity")  # of which nothing was measured
     picking.refill(workspace, 40)
     assert TaskKind.PICK in kinds(workspace)
+
+
+def test_the_order_of_answers_is_that_of_the_queue_on_either_store(any_workspace: Workspace) -> None:
+    truth = make_world(any_workspace, 12)
+    for rows, kind in (
+        ([7, 2], TaskKind.PICK),
+        ([5], TaskKind.RANDOM),
+        ([3], TaskKind.BULK),
+        ([9], TaskKind.CALIBRATION),
+        ([1], TaskKind.PICK),
+    ):
+        labelling.set_labels(any_workspace, "anna", [label for row in rows for label in whole(truth, row)], kind)
+    order = savings.order_of(any_workspace, np.array([1, 2, 3, 5, 7, 9]))
+    # Those that were stored in one call carry one time: their rows decide.
+    assert order.rows.tolist() == [2, 7, 5, 1]
+    assert order.random.tolist() == [False, False, True, False]
+    assert savings.order_of(any_workspace, np.array([5, 1])).rows.tolist() == [5, 1]
