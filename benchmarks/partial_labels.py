@@ -18,7 +18,6 @@ from annotator.learning.partial import PARTIAL, advised
 from benchmarks.packs import PACKS, Pack, load, split
 from benchmarks.report import options, show, write
 
-LEAST_POSITIVES = {"corel5k": 20}
 SEEDS = 3
 KEPT = ("10 %", "50 %", "one positive")
 Labels = NDArray[np.int8]
@@ -54,7 +53,7 @@ def main() -> None:
     names, seeds = (["coco256", "voc12"], 1) if chosen.quick else (list(PACKS), SEEDS)
     rows: list[dict[str, Any]] = []
     for name in names:
-        pack = load(name).with_tags(LEAST_POSITIVES.get(name, 3))
+        pack = load(name)
         for kept in KEPT:
             runs = [run(pack, kept, seed) for seed in range(seeds)]
             means = {way: float(np.mean([found[way] for _, found in runs])) for way in runs[0][1]}

@@ -27,11 +27,10 @@ HELD_OUT = 1 / 3
 BUDGET = 1 / 10  # of the pool
 LEAST = 100  # answers of the budget
 STEPS = 10
-LEAST_POSITIVES = {"corel5k": 20}  # images a tag needs to be scored; elsewhere 3
 
 
 def material(name: str, seed: int) -> Material:
-    pack = load(name).with_tags(LEAST_POSITIVES.get(name, 3))
+    pack = load(name)
     pool, held_out = split(pack, HELD_OUT, seed)
     return Material(pack.X, pack.labels, pool, held_out, pack.texts, pack.groups)
 

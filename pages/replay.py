@@ -57,11 +57,11 @@ def curves(found: dict) -> None:
 visit = open_page("replay")
 st.caption(say("replay.about"))
 try:
-    material = replaying.workspace_material(visit.workspace)
+    most = replaying.answers_to_ask(visit.workspace)
 except MissingError:
     st.info(say("replay.not_yet", count=replaying.FEWEST_IMAGES))
 else:
-    form(visit, len(material.pool))
+    form(visit, most)
 report = replaying.latest(visit.workspace)
 if report is None:
     st.caption(say("replay.none"))

@@ -65,15 +65,16 @@ def fit_calibration(logits: NDArray[np.floating[Any]], labels: Labels) -> Calibr
     Else a common slope and intercept, and per tag as much of its own as its answers carry.
     Raises UsageError where shapes do not fit or a logit of a known entry is not finite.
     """
-    return _fit(logits, labels, INTERCEPT_PRECISION)
+    return _fit(logits, labels, free=True)
 
 
 def fit_temperature(logits: NDArray[np.floating[Any]], labels: Labels) -> Calibration:
     """A slope per tag, shrunk to that of all tags, and no intercept. As `fit_calibration` otherwise."""
-    return _fit(logits, labels, NO_INTERCEPT)
+    return _fit(logits, labels, free=False)
 
 
-def _fit(logits: NDArray[np.floating[Any]], labels: Labels, intercept_precision: float) -> Calibration:
+def _fit(logits: NDArray[np.floating[Any]], labels: Labels, *, free: bool) -> Calibration:
+    """With an intercept of its own for each tag (`free`), or none."""
     if logits.ndim != 2 or logits.shape != labels.shape:
         raise UsageError(f"logits have shape {logits.shape}, labels {labels.shape}; both have to be (N, C)")
     tags = labels.shape[1]
@@ -82,11 +83,10 @@ def _fit(logits: NDArray[np.floating[Any]], labels: Labels, intercept_precision:
         raise UsageError("a logit of a known entry is not finite; calibrate finite scores")
     if not len(known.tag):
         return Calibration(np.ones(tags), np.zeros(tags))
-    free = intercept_precision < NO_INTERCEPT
     slope, intercept = common = _common(known, free)
     if _few(known):
         return Calibration(np.full(tags, slope), np.full(tags, intercept))
-    precision = np.array([SLOPE_PRECISION / slope**2, intercept_precision])
+    precision = np.array([SLOPE_PRECISION / slope**2, INTERCEPT_PRECISION if free else NO_INTERCEPT])
     lower = np.array([max(LEAST_SLOPE, LEAST_SHARE * slope), -np.inf])
     theta = fit_coefficients(known, tags, Prior(common, precision, lower))
     return Calibration(theta[:, 0], theta[:, 1])

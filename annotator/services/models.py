@@ -1,8 +1,7 @@
 """Trained models of a workspace: their rows in the store, their arrays as files."""
 
 import json
-from functools import lru_cache
-from pathlib import Path
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -56,15 +55,9 @@ def load_arrays(workspace: Workspace, model_id: int) -> dict[str, NDArray[Any]]:
     return load_file(workspace.model_folder(model_id) / "head.safetensors")
 
 
-def variances(workspace: Workspace, model: Model, X: NDArray[np.floating[Any]]) -> NDArray[np.float32]:
-    """(n, D) embeddings to (n, C) posterior variances of the calibrated logits."""
-    arrays = _opened(workspace.model_folder(model.id) / "head.safetensors")
+def variances(workspace: Workspace, model: Model) -> Callable[[NDArray[np.floating[Any]]], NDArray[np.float32]]:
+    """From (n, D) embeddings to (n, C) posterior variances of the calibrated logits."""
+    arrays = load_arrays(workspace, model.id)
     head = Head.from_arrays({**arrays, "scale": arrays["scale"].reshape(())})  # (1,) in files of earlier versions
-    found: NDArray[np.float32] = head.variances(X) * np.float32(arrays["slope"]) ** 2
-    return found
-
-
-@lru_cache(maxsize=2)
-def _opened(file: Path) -> dict[str, NDArray[Any]]:
-    """Of a model that never changes."""
-    return load_file(file)
+    stretch = np.float32(arrays["slope"]) ** 2
+    return lambda X: head.variances(X) * stretch

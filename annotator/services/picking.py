@@ -1,7 +1,6 @@
 """Fill the Label queue: what a query strategy picks, and a random slice that keeps the measuring honest."""
 
 from datetime import UTC, datetime, timedelta
-from functools import partial
 from typing import Any
 
 import numpy as np
@@ -195,7 +194,7 @@ def pool(workspace: Workspace, snapshot: Snapshot, candidates: NDArray[np.int64]
     variance = None
     # A model of another backbone cannot read these vectors; what it predicted still stands.
     if vectors is not None and probabilities is not None and model is not None and model.backbone == backbone:
-        variance = Computed(partial(models.variances, workspace, model), vectors[:size])
+        variance = Computed(models.variances(workspace, model), vectors[:size])
     return Pool(
         embeddings=None if vectors is None else vectors[:size],
         probabilities=None if probabilities is None else probabilities[:size],

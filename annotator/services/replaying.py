@@ -21,7 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
-from annotator.arrays import write_whole
+from annotator.arrays import ShardedArray, write_whole
 from annotator.errors import MissingError, UsageError
 from annotator.learning.queries import QUERIES
 from annotator.learning.replay import Curve, Material, Recipe, Saving, replay, saving
@@ -29,6 +29,7 @@ from annotator.progress import Progress, silent
 from annotator.services import training
 from annotator.services.embedding import current_backbone, text_vectors
 from annotator.services.snapshots import take
+from annotator.snapshot import Snapshot
 from annotator.workspace import Workspace
 
 FEWEST_IMAGES = 30  # of each kind: with fewer the figures are noise
@@ -68,33 +69,46 @@ class Outcome:
         }
 
 
+def answers_to_ask(workspace: Workspace) -> int:
+    """How many answered images a replay can ask about again. Raises MissingError as `workspace_material` does."""
+    return len(_data(workspace, take(workspace)).train_rows)
+
+
 def workspace_material(workspace: Workspace) -> Material:
     """People's labels of a workspace: what may train may be asked, what measures models measures here too.
 
     Raises MissingError while there are no embeddings or too few answers.
     """
-    backbone = current_backbone(workspace)
-    if backbone is None:
-        raise MissingError(f"no embeddings yet; make them with: annotator embed -w {workspace.folder}")
     snapshot = take(workspace)
-    stored = workspace.embeddings(backbone)
-    data = training.training_set(workspace, snapshot, len(stored))
-    if min(len(data.train_rows), len(data.held_rows)) < FEWEST_IMAGES:
-        raise MissingError(
-            f"{len(data.train_rows)} answered images to ask again and {len(data.held_rows)} held out; a replay needs "
-            f"{FEWEST_IMAGES} of each: answer more in Label, or import labels"
-        )
+    data = _data(workspace, snapshot)
     # Only what takes part: the workspace may hold a million images more.
     rows = np.concatenate([data.train_rows, data.held_rows])
     places = np.arange(len(rows))
     return Material(
-        stored.read()[rows],
+        _vectors(workspace).read()[rows],
         np.concatenate([data.train_labels, data.held_labels]),
         places[: len(data.train_rows)],
         places[len(data.train_rows) :],
         text_vectors(workspace, snapshot.tags),
         snapshot.groups[rows].astype(np.int64),
     )
+
+
+def _data(workspace: Workspace, snapshot: Snapshot) -> training.TrainingSet:
+    data = training.training_set(workspace, snapshot, len(_vectors(workspace)))
+    if min(len(data.train_rows), len(data.held_rows)) < FEWEST_IMAGES:
+        raise MissingError(
+            f"{len(data.train_rows)} answered images to ask again and {len(data.held_rows)} held out; a replay needs "
+            f"{FEWEST_IMAGES} of each: answer more in Label, or import labels"
+        )
+    return data
+
+
+def _vectors(workspace: Workspace) -> ShardedArray:
+    backbone = current_backbone(workspace)
+    if backbone is None:
+        raise MissingError(f"no embeddings yet; make them with: annotator embed -w {workspace.folder}")
+    return workspace.embeddings(backbone)
 
 
 def even_steps(budget: int, count: int = STEPS) -> tuple[int, ...]:

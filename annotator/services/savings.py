@@ -17,7 +17,7 @@ from sqlalchemy import case, func, select
 
 from annotator.learning import metrics
 from annotator.learning.fit import fit_head
-from annotator.learning.replay import Curve, saved_share
+from annotator.learning.replay import saved_share
 from annotator.terms import TaskKind
 from annotator.workspace import Workspace
 from db.models import Label, Model
@@ -74,15 +74,14 @@ def measure(
     whole = (np.arange(size), np.random.default_rng(seed).permutation(drawn)[:size])
     everyone = np.arange(len(answers.held_X))
     ours, theirs = (_curve(_scores(answers, rows, head, texts), answers.held_labels, everyone) for rows in whole)
+    steps = _steps(size)
     found = np.array(list(_resampled(answers, drawn, size, head, texts, seed)))
     found = found[np.isfinite(found)]
-    saved = saved_share(ours.answers, ours.mAP, theirs.mAP)
+    saved = saved_share(steps, ours, theirs)
     if not np.isfinite(saved) or len(found) < REFITS * RESAMPLES / 2:
         return None
     low, high = (float(value) for value in np.quantile(found, (TAIL, 1 - TAIL)))
-    return Measured(
-        saved, min(low, saved), max(high, saved), size, float(ours.mAP[-1]), float(theirs.mAP[-1]), strategy
-    )
+    return Measured(saved, min(low, saved), max(high, saved), size, float(ours[-1]), float(theirs[-1]), strategy)
 
 
 def _resampled(
@@ -97,28 +96,28 @@ def _resampled(
         for _ in range(RESAMPLES):
             held = rng.integers(0, len(answers.held_X), len(answers.held_X))
             one, other = (_curve(scores, answers.held_labels, held) for scores in (ours, theirs))
-            yield saved_share(one.answers, one.mAP, other.mAP)
+            yield saved_share(_steps(size), one, other)
 
 
-Scores = list[tuple[int, NDArray[np.float32]]]
-"""Of growing parts of some answers: how many they are, and what a head trained on them says of the held-out images."""
+def _steps(size: int) -> NDArray[np.int64]:
+    """How many answers the growing parts of `size` are."""
+    return np.array([max(1, round(share * size)) for share in PARTS], np.int64)
 
 
-def _scores(answers: Answers, rows: NDArray[np.int64], head: str, texts: NDArray[np.floating[Any]] | None) -> Scores:
+def _scores(
+    answers: Answers, rows: NDArray[np.int64], head: str, texts: NDArray[np.floating[Any]] | None
+) -> list[NDArray[np.float32]]:
+    """What heads trained on the growing parts of `rows` say of the held-out images."""
     found = []
-    for share in PARTS:
-        step = max(1, round(share * len(rows)))
+    for step in _steps(len(rows)):
         fitted, _ = fit_head(head, answers.X[rows[:step]], answers.labels[rows[:step]], texts=texts)
-        found.append((step, fitted.probabilities(answers.held_X)))
+        found.append(fitted.probabilities(answers.held_X))
     return found
 
 
-def _curve(scores: Scores, labels: NDArray[np.int8], held: NDArray[np.int64]) -> Curve:
-    """The figures of some held-out images."""
-    steps = np.array([step for step, _ in scores], np.int64)
-    mAP = [metrics.mean_average_precision(said[held], labels[held]) for _, said in scores]
-    f1 = [metrics.micro_f1(said[held], labels[held]) for _, said in scores]
-    return Curve(steps, np.array(mAP), np.array(f1), np.zeros(len(steps)), np.zeros(len(steps)))
+def _curve(scores: list[NDArray[np.float32]], labels: NDArray[np.int8], held: NDArray[np.int64]) -> NDArray[np.float64]:
+    """The mAP of each part on some held-out images."""
+    return np.array([metrics.mean_average_precision(said[held], labels[held]) for said in scores])
 
 
 @dataclass(frozen=True)

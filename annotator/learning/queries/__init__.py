@@ -13,7 +13,7 @@ not needed for the same mAP at a tenth of the pool, five seeds; negative: what r
     margin                              -30 %    -49 %    -71 %    -22 %     -9 %
 
 What helped: covering the collection, by look and by prediction together; probabilities averaged over the posterior
-(without, a third of the saving on grocery was gone); unit length after centring. What did not: rankings by doubt or by
+(without, less is saved); unit length after centring. What did not: rankings by doubt or by
 expected positives, rare tags weighted or not; the true labels' balance would have been worth 0.04, 0.02 and 0.01 of
 mAP on corel5k at 200, 500 and 1,000 images. The gain is made while answers are few: at a fifth of the pool it is 15 to
 30 %, and coming late with random picks after a spread start was worse than random from the start (corel5k).

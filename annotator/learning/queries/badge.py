@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from annotator.learning.queries.base import CHUNK, Floats, IntArray, Picks, Pool, candidates_of
+from annotator.learning.queries.base import Floats, IntArray, Picks, Pool, candidates_of, scored
 from annotator.learning.queries.diversity import CONSIDERED, Space, diversity, spread, thin_out
 from annotator.learning.queries.margin import averaged, why_unsure
 
@@ -19,8 +19,8 @@ def badge(pool: Pool, k: int, rng: np.random.Generator) -> Picks:
         return diversity(pool, k, rng)
     considered, most = rows, max(CONSIDERED, k)
     if len(rows) > most:
-        squares = [(residuals(pool, rows[at : at + CHUNK]) ** 2).sum(axis=1) for at in range(0, len(rows), CHUNK)]
-        considered = thin_out(rows, np.log(np.concatenate(squares) + 1e-12), most, rng)
+        squares = scored(rows, lambda part: (residuals(pool, part) ** 2).sum(axis=1))
+        considered = thin_out(rows, np.log(squares + 1e-12), most, rng)
     space = gradients(residuals(pool, considered), np.asarray(pool.embeddings[considered], np.float32))
     picked = spread(considered, space, np.asarray(space.lengths, np.float64), k, pool.duplicates, rng)
     return Picks(picked, [why_unsure(pool, row) for row in picked])

@@ -3,7 +3,7 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from annotator.learning.queries.base import CHUNK, Floats, IntArray, Left, Picks, Pool, candidates_of, groups_at
+from annotator.learning.queries.base import Floats, IntArray, Left, Picks, Pool, candidates_of, groups_at, scored
 from annotator.learning.queries.diversity import CONSIDERED, diversity, thin_out
 from annotator.learning.queries.margin import averaged
 
@@ -21,8 +21,8 @@ def balanced(pool: Pool, k: int, rng: np.random.Generator) -> Picks:
         return diversity(pool, k, rng)
     considered, most = rows, max(CONSIDERED, k)
     if len(rows) > most:
-        worth = [_gains(averaged(pool, rows[at : at + CHUNK]), pool.found) for at in range(0, len(rows), CHUNK)]
-        considered = thin_out(rows, np.log(np.concatenate(worth) + 1e-12), most, rng)
+        worth = scored(rows, lambda part: np.asarray(averaged(pool, part) @ _wanted(pool.found)))
+        considered = thin_out(rows, np.log(worth + 1e-12), most, rng)
     left = Left(len(considered), groups_at(pool, considered))
     picked, tags = _greedy(averaged(pool, considered), pool.found, left, k)
     chosen = considered[picked]
@@ -35,7 +35,7 @@ def _greedy(p: Floats, found: NDArray[np.float64], left: Left, k: int) -> tuple[
     picked: list[int] = []
     tags: list[int] = []
     for _ in range(min(k, len(p))):
-        weights = np.sqrt(found + 1) - np.sqrt(found)
+        weights = _wanted(found)
         place = left.best(p @ weights)
         picked.append(place)
         left.take(place)
@@ -44,9 +44,9 @@ def _greedy(p: Floats, found: NDArray[np.float64], left: Left, k: int) -> tuple[
     return np.array(picked, np.int64), tags
 
 
-def _gains(p: Floats, found: NDArray[np.float64]) -> NDArray[np.float64]:
-    """(n,) what each image alone would add."""
-    return np.asarray(p @ (np.sqrt(found + 1) - np.sqrt(found)), np.float64)
+def _wanted(found: NDArray[np.float64]) -> NDArray[np.float64]:
+    """(C,) what one more positive of each tag would add."""
+    return np.asarray(np.sqrt(found + 1) - np.sqrt(found), np.float64)
 
 
 def _why(pool: Pool, row: int, tag: int) -> str:

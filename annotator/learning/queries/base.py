@@ -158,10 +158,12 @@ def best_scored(
     pool: Pool, rows: IntArray, k: int, rng: np.random.Generator, score: Callable[[IntArray], Floats]
 ) -> IntArray:
     """The `k` rows of the highest `score`, near-duplicates apart. `score` takes (n,) rows and gives (n,) numbers."""
-    scores = np.empty(len(rows))
-    for start in range(0, len(rows), CHUNK):
-        scores[start : start + CHUNK] = score(rows[start : start + CHUNK])
-    return apart(rows[top_k(scores, len(rows), rng)], pool.duplicates, k)
+    return apart(rows[top_k(scored(rows, score), len(rows), rng)], pool.duplicates, k)
+
+
+def scored(rows: IntArray, score: Callable[[IntArray], Floats]) -> Floats:
+    """(n,) the `score` of each of (n,) `rows`, some at a time: (n, C) arrays of a million rows are not held."""
+    return np.concatenate([score(rows[start : start + CHUNK]) for start in range(0, len(rows), CHUNK)])
 
 
 def apart(ranked: IntArray, groups: IntArray | None, k: int) -> IntArray:

@@ -3,7 +3,7 @@
 import numpy as np
 
 from annotator.learning.queries.base import Left, Picks, Pool, candidates_of, groups_at
-from annotator.learning.queries.diversity import COMPARED, CONSIDERED, Space, diversity, nearest, thin_out
+from annotator.learning.queries.diversity import COMPARED, CONSIDERED, Space, diversity, nearest, some_of
 
 
 def core_set(pool: Pool, k: int, rng: np.random.Generator) -> Picks:
@@ -12,8 +12,8 @@ def core_set(pool: Pool, k: int, rng: np.random.Generator) -> Picks:
     rows = candidates_of(pool, k)
     if pool.embeddings is None:
         return diversity(pool, k, rng)
-    considered = thin_out(rows, np.zeros(len(rows)), max(CONSIDERED, k), rng)
-    references = thin_out(pool.answered, np.zeros(len(pool.answered)), COMPARED, rng)
+    considered = some_of(rows, max(CONSIDERED, k), rng)
+    references = some_of(pool.answered, COMPARED, rng)
     vectors = np.asarray(pool.embeddings[considered], np.float32)
     near = nearest(vectors, np.asarray(pool.embeddings[references], np.float32))
     if not len(references):

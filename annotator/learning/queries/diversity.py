@@ -29,8 +29,8 @@ def diversity(pool: Pool, k: int, rng: np.random.Generator) -> Picks:
     if pool.embeddings is None:
         picked = apart(rng.permutation(rows), pool.duplicates, k)
         return Picks(picked, ["drawn at random, before embeddings exist"] * len(picked))
-    considered = thin_out(rows, np.zeros(len(rows)), max(CONSIDERED, k), rng)
-    references = thin_out(pool.answered, np.zeros(len(pool.answered)), COMPARED, rng)
+    considered = some_of(rows, max(CONSIDERED, k), rng)
+    references = some_of(pool.answered, COMPARED, rng)
     vectors = np.asarray(pool.embeddings[considered], np.float32)
     near = nearest(vectors, np.asarray(pool.embeddings[references], np.float32))
     picked = spread(considered, Space.of(vectors), near, k, pool.duplicates, rng)
@@ -42,6 +42,11 @@ def thin_out(rows: IntArray, scores: Floats, most: int, rng: np.random.Generator
     if len(rows) <= most:
         return rows
     return np.sort(rows[top_k(scores + rng.gumbel(size=len(rows)), most, rng)])
+
+
+def some_of(rows: IntArray, most: int, rng: np.random.Generator) -> IntArray:
+    """At most `most` of the `rows`, ascending, each with the same chance."""
+    return thin_out(rows, np.zeros(len(rows)), most, rng)
 
 
 def nearest(vectors: Floats, references: Floats) -> Distances:

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from annotator.learning.queries.base import Floats, IntArray, Left, Picks, Pool, candidates_of, groups_at
-from annotator.learning.queries.diversity import diversity, nearest, thin_out
+from annotator.learning.queries.diversity import diversity, nearest, some_of
 from annotator.learning.queries.margin import averaged
 
 CONSIDERED = 6_000  # images: 6,000 x 6,000 distances are 144 MB, a batch of 100 takes a second or two
@@ -31,8 +31,8 @@ def facility_location(pool: Pool, k: int, rng: np.random.Generator) -> Picks:
     rows = candidates_of(pool, k)
     if pool.embeddings is None:
         return diversity(pool, k, rng)
-    considered = thin_out(rows, np.zeros(len(rows)), max(CONSIDERED, k), rng)
-    answered = thin_out(pool.answered, np.zeros(len(pool.answered)), COMPARED, rng)
+    considered = some_of(rows, max(CONSIDERED, k), rng)
+    answered = some_of(pool.answered, COMPARED, rng)
     places = _places(pool, np.concatenate([considered, answered]))
     there, known = places[: len(considered)], places[len(considered) :]
     left = Left(len(considered), groups_at(pool, considered))

@@ -4,7 +4,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from annotator.learning.queries.base import IntArray, Picks, Pool, candidates_of
-from annotator.learning.queries.diversity import diversity, thin_out
+from annotator.learning.queries.diversity import diversity, some_of
 from annotator.terms import LabelState
 
 CONSIDERED = 50_000  # candidates: sorting a million for each of a hundred tags takes minutes
@@ -22,7 +22,7 @@ def galaxy(pool: Pool, k: int, rng: np.random.Generator) -> Picks:
     rows = candidates_of(pool, k)
     if pool.probabilities is None:
         return diversity(pool, k, rng)
-    rows = thin_out(rows, np.zeros(len(rows)), max(CONSIDERED, k), rng)
+    rows = some_of(rows, max(CONSIDERED, k), rng)
     k = min(k, len(rows))
     tags = rng.integers(0, pool.labels.shape[1], 20 * k)
     free = np.zeros(len(pool.labels), bool)

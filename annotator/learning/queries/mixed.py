@@ -2,8 +2,17 @@
 
 import numpy as np
 
-from annotator.learning.queries.base import CHUNK, Floats, Picks, Pool, candidates_of
-from annotator.learning.queries.diversity import COMPARED, CONSIDERED, Space, diversity, nearest, spread, thin_out
+from annotator.learning.queries.base import Floats, Picks, Pool, candidates_of, scored
+from annotator.learning.queries.diversity import (
+    COMPARED,
+    CONSIDERED,
+    Space,
+    diversity,
+    nearest,
+    some_of,
+    spread,
+    thin_out,
+)
 from annotator.learning.queries.rare_margin import why_rare
 
 FEW = 200  # answered images; with fewer, what the model predicts is a worse guide than the embeddings
@@ -25,8 +34,9 @@ def mixed(pool: Pool, k: int, rng: np.random.Generator) -> Picks:
     weights = 1 / np.sqrt(1 + pool.found)
     considered, most = rows, max(CONSIDERED, k)
     if len(rows) > most:
-        considered = thin_out(rows, np.log(_squared_lengths(pool, rows, weights) + _LEAST), most, rng)
-    references = thin_out(pool.answered, np.zeros(len(pool.answered)), COMPARED, rng)
+        lengths = scored(rows, lambda part: (_placed(pool, part, weights) ** 2).sum(axis=1))
+        considered = thin_out(rows, np.log(lengths + _LEAST), most, rng)
+    references = some_of(pool.answered, COMPARED, rng)
     vectors = _placed(pool, considered, weights)
     near = nearest(vectors, _placed(pool, references, weights))
     picked = spread(considered, Space.of(vectors), near, k, pool.duplicates, rng)
@@ -37,10 +47,3 @@ def _placed(pool: Pool, rows: np.ndarray, weights: Floats) -> Floats:
     """(n, C) float32 places of some rows in the space of predictions."""
     assert pool.probabilities is not None
     return np.asarray(pool.probabilities[rows] * weights, np.float32)
-
-
-def _squared_lengths(pool: Pool, rows: np.ndarray, weights: Floats) -> Floats:
-    lengths = [
-        (_placed(pool, rows[start : start + CHUNK], weights) ** 2).sum(axis=1) for start in range(0, len(rows), CHUNK)
-    ]
-    return np.concatenate(lengths)

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from annotator.learning.queries.base import IntArray, Left, Picks, Pool, candidates_of, groups_at
-from annotator.learning.queries.diversity import diversity, thin_out
+from annotator.learning.queries.diversity import diversity, some_of
 
 DIRECTIONS = 256  # leading directions of the pool that are looked at
 CONSIDERED = 20_000
@@ -22,7 +22,7 @@ def optimal_design(pool: Pool, k: int, rng: np.random.Generator) -> Picks:
     rows = candidates_of(pool, k)
     if pool.embeddings is None:
         return diversity(pool, k, rng)
-    considered = thin_out(rows, np.zeros(len(rows)), max(CONSIDERED, k), rng)
+    considered = some_of(rows, max(CONSIDERED, k), rng)
     answered = pool.answered
     everyone = np.concatenate([answered, considered])
     places = _standardised(np.asarray(pool.embeddings[everyone], np.float32))

@@ -4,7 +4,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from annotator.learning.queries.base import Left, Picks, Pool, candidates_of, groups_at
-from annotator.learning.queries.diversity import diversity, thin_out
+from annotator.learning.queries.diversity import diversity, some_of
 
 CONSIDERED = 6_000  # candidates: 6,000 x 6,000 similarities are 144 MB
 COMPARED = 4_000
@@ -22,8 +22,8 @@ def prob_cover(pool: Pool, k: int, rng: np.random.Generator) -> Picks:
     rows = candidates_of(pool, k)
     if pool.embeddings is None:
         return diversity(pool, k, rng)
-    considered = thin_out(rows, np.zeros(len(rows)), max(CONSIDERED, k), rng)
-    answered = thin_out(pool.answered, np.zeros(len(pool.answered)), COMPARED, rng)
+    considered = some_of(rows, max(CONSIDERED, k), rng)
+    answered = some_of(pool.answered, COMPARED, rng)
     vectors = np.asarray(pool.embeddings[considered], np.float32)
     near = vectors @ vectors.T
     share = min(1.0, NEIGHBOURS / len(considered))

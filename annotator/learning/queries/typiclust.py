@@ -4,7 +4,7 @@ import numpy as np
 
 from annotator.learning.clusters import cluster
 from annotator.learning.queries.base import IntArray, Picks, Pool, apart, candidates_of
-from annotator.learning.queries.diversity import diversity, thin_out
+from annotator.learning.queries.diversity import diversity, some_of
 
 MOST_CLUSTERS = 1_000  # the paper takes 500
 CONSIDERED = 20_000
@@ -22,8 +22,8 @@ def typiclust(pool: Pool, k: int, rng: np.random.Generator) -> Picks:
     rows = candidates_of(pool, k)
     if pool.embeddings is None:
         return diversity(pool, k, rng)
-    considered = thin_out(rows, np.zeros(len(rows)), max(CONSIDERED, k), rng)
-    answered = thin_out(pool.answered, np.zeros(len(pool.answered)), CONSIDERED, rng)
+    considered = some_of(rows, max(CONSIDERED, k), rng)
+    answered = some_of(pool.answered, CONSIDERED, rng)
     everyone = np.concatenate([answered, considered])
     vectors = np.asarray(pool.embeddings[everyone], np.float32)
     count = min(len(answered) + k, MOST_CLUSTERS, len(everyone))
