@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from annotator.errors import BadInputError, DeviceError, UnknownNameError, UsageError
+from annotator.learning.extra import EXTRA, Given
 from annotator.learning.heads import HEADS, FitReport, Head, HeadSettings, Progress, Training
 from annotator.learning.heads.base import Features
 from annotator.learning.losses import LOSSES
@@ -24,6 +25,7 @@ def fit_head(
     weights: NDArray[np.floating[Any]] | None = None,
     targets: NDArray[np.floating[Any]] | None = None,
     validation: Validation | None = None,
+    unlabelled: Features | None = None,
     device: str = "cpu",
     warm: Head | None = None,
     settings: HeadSettings | None = None,
@@ -35,8 +37,9 @@ def fit_head(
     `X` (N, D) embeddings, float16 or wider; `labels` (N, C) int8 of 1, 0, -1 unknown, which never counts;
     `texts` (C, D) text vectors, a row of zeros for a tag without; `weights` (N, C) >= 0 for single answers;
     `targets` (N, C) in 0..1, beliefs that take the place of the labels: every entry counts then, with its weight;
-    `validation` held-out (X, labels) that choose the penalty per tag; `device` "cpu" or "cuda";
-    `warm` an earlier head of the same tags to start from (the answer is the same, it is only found sooner);
+    `validation` held-out (X, labels) that choose the penalty per tag; `unlabelled` (M, D) other images of the
+    collection, for heads that learn its shape from them; `device` "cpu" or "cuda";
+    `warm` an earlier head of the same kind and tags to start from (the answer is the same, it is only found sooner);
     `settings`, or single fields of it as keywords (`ridge=0.3`); `progress` may raise to stop the fit.
 
     The same arrays and device give the same head, bit for bit. Raises UnknownNameError, UsageError where shapes or
@@ -53,13 +56,16 @@ def fit_head(
         _check_shape("the validation embeddings", validation[0], (len(validation[0]), X.shape[1]))
         if not np.isfinite(validation[0]).all():
             raise BadInputError("an embedding of the validation images is not finite; embed the images again")
+    if unlabelled is not None:
+        _check_shape("the unlabelled embeddings", unlabelled, (len(unlabelled), X.shape[1]))
     _check_companions(X, labels, texts, weights, warm)
     _check_targets(labels, targets)
     _check_device(device)
     chosen = _settings(settings, changes)
     if targets is not None and chosen.loss != "masked_bce":
         raise UsageError(f"the loss {chosen.loss!r} knows only present and absent; beliefs need 'masked_bce'")
-    return HEADS[name](Training(X, labels, texts, weights, targets, validation, device, warm, chosen, progress))
+    given = Training(X, labels, texts, weights, targets, validation, unlabelled, device, warm, chosen, progress)
+    return HEADS[name](given)
 
 
 def fit_partial(
@@ -87,6 +93,39 @@ def fit_partial(
         head, report = fit_head(name, X, labels, targets=reading.targets, weights=reading.weights, warm=head, **options)
         probabilities = head.probabilities(np.asarray(X))
     return head, report
+
+
+def fit_with(
+    name: str,
+    source: str,
+    X: Features,
+    labels: NDArray[np.int8],
+    unlabelled: Features,
+    teacher: NDArray[np.floating[Any]] | None = None,
+    **options: Any,
+) -> tuple[Head, FitReport]:
+    """Train the head called `name` on the answers and on the extra material of `source` (a key of EXTRA).
+
+    `unlabelled` (M, D) images nobody answered; `teacher` (M, C) their probabilities by another model, for distillation;
+    `options` as in `fit_head`, without weights and targets. Whether it helps on a pack, `benchmarks.few_shot` shows.
+    """
+    if source not in EXTRA:
+        raise UnknownNameError("extra material", source, EXTRA)
+    X, labels = np.asarray(X), np.asarray(labels)
+    head, report = fit_head(name, X, labels, unlabelled=unlabelled, **options)
+    if not (labels >= 0).any():
+        return head, report  # nothing to be extra to
+    told = None if teacher is None else np.asarray(teacher, np.float32)
+    extra = EXTRA[source](Given(X, labels, np.asarray(unlabelled), head, told))
+    return fit_head(
+        name,
+        np.concatenate([np.asarray(X, np.float32), extra.X]),
+        np.concatenate([labels, np.full(extra.targets.shape, -1, np.int8)]),
+        targets=np.concatenate([np.maximum(labels, 0), extra.targets]),
+        weights=np.concatenate([labels >= 0, extra.weights]),
+        unlabelled=unlabelled,
+        **options,
+    )
 
 
 def _settings(settings: HeadSettings | None, changes: dict[str, Any]) -> HeadSettings:
@@ -140,7 +179,8 @@ def _check_companions(
         if not (np.isfinite(weights).all() and weights.min(initial=0) >= 0):
             raise BadInputError(f"the smallest weight is {weights.min()}; weights have to be finite and not below 0")
     if warm is not None:
-        _check_shape("the earlier head", warm.weights, (tags, width))
+        size = warm.lift.size if warm.lift else 0
+        _check_shape("the earlier head", warm.weights, (tags, width + size))
 
 
 def _check_targets(labels: NDArray[np.int8], targets: NDArray[np.floating[Any]] | None) -> None:

@@ -5,12 +5,22 @@ calls it. torch is imported by the function, not by this module: menus and `--he
 """
 
 from annotator.learning.heads.base import FitReport, Head, HeadFit, HeadSettings, Progress, Training
+from annotator.learning.heads.examples_words import fit_examples_words
 from annotator.learning.heads.linear_probe import fit_linear_probe
+from annotator.learning.heads.mixture import fit_mixture
+from annotator.learning.heads.mlp import fit_mlp
+from annotator.learning.heads.neighbours import fit_neighbours
+from annotator.learning.heads.tag_graph import fit_tag_graph
 from annotator.learning.heads.text_anchored import fit_text_anchored
 
 HEADS: dict[str, HeadFit] = {
     "text_anchored": fit_text_anchored,
     "linear_probe": fit_linear_probe,
+    "examples_words": fit_examples_words,
+    "tag_graph": fit_tag_graph,
+    "neighbours": fit_neighbours,
+    "mixture": fit_mixture,
+    "mlp": fit_mlp,
 }
 
 __all__ = ["HEADS", "FitReport", "Head", "HeadFit", "HeadSettings", "Progress", "Training"]

@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from annotator.errors import BadInputError
 from annotator.learning.heads.base import Features, Training
+from annotator.learning.losses import LOSSES
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -73,6 +74,9 @@ def collect(training: Training) -> Answers:
     """Drop the images without any answer, standardise the others."""
     labels: NDArray[Any] = training.labels if training.targets is None else training.targets
     rows, weights, X = (labels >= 0).any(1), training.weights, training.X
+    rebalance = LOSSES[training.settings.loss].rebalance
+    if rebalance is not None:
+        weights = rebalance(labels) if weights is None else rebalance(labels) * weights
     # Without any answer all images stay: their mean centres the zero-shot score.
     if rows.any() and not rows.all():
         labels, X = labels[rows], X[rows]

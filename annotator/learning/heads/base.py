@@ -1,4 +1,4 @@
-"""What every head takes and gives: arrays in, an affine map per tag with its uncertainty out."""
+"""What every head takes and gives: arrays in, an affine map per tag with its uncertainty out, lifted or not."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields
@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from annotator.errors import BadInputError, UsageError
+from annotator.learning.heads.lifts import Lift, lift_from
 
 CHUNK = 8192  # float32 copies of 8,192 images of 1,280 dimensions are 40 MB
 
@@ -20,14 +21,14 @@ Float = NDArray[np.float32]
 
 @dataclass(frozen=True)
 class Head:
-    """z = weights x + bias for every tag, with a Laplace posterior of z.
+    """z = weights x + bias for every tag, with a Laplace posterior of z; x is lifted first where there is a lift.
 
     The posterior is diagonal in k orthonormal directions that all tags share (the leading eigenvectors of the training
     images), around the point m_t where the tag's answers say most, and isotropic across the other directions. With
     u = x - centre: var z = sum_j (b_j . u - m_tj)^2 s_tj + |u outside the basis|^2 r_t + v_t.
     """
 
-    weights: Float  # (C, D), for the embeddings as stored
+    weights: Float  # (C, D), for the embeddings as stored; with a lift D counts what it adds
     bias: Float  # (C,)
     gain: Float  # (C,) factor with which the text vector, less what all have in common, is in `weights`; 0 without
     ridge: Float  # (C,) strength of the penalty that was used
@@ -38,6 +39,7 @@ class Head:
     spread: Float  # (C, k) posterior variances s
     rest: Float  # (C,) posterior variances r of the directions outside the basis, in units of `scale`
     bias_variance: Float  # (C,) v
+    lift: Lift | None = None
 
     def logits(self, X: Features) -> Float:
         """(N, D) embeddings, float16 or wider, to (N, C) float32 logits. Works in chunks of images."""
@@ -45,7 +47,7 @@ class Head:
         z = np.empty((len(X), len(self.bias)), np.float32)
         for start in range(0, len(X), CHUNK):
             part = slice(start, start + CHUNK)
-            np.matmul(np.asarray(X[part], np.float32), self.weights.T, out=z[part])
+            np.matmul(self._lifted(X[part]), self.weights.T, out=z[part])
         z += self.bias
         return z
 
@@ -64,7 +66,7 @@ class Head:
         found = np.empty((len(X), len(self.bias)), np.float32)
         for start in range(0, len(X), CHUNK):
             part = slice(start, start + CHUNK)
-            away = np.asarray(X[part], np.float32) - self.centre
+            away = self._lifted(X[part]) - self.centre
             along = away @ self.basis
             outside = np.maximum((away**2).sum(1) / self.scale**2 - (along**2).sum(1), 0)
             np.matmul(along**2, self.spread.T, out=found[part])
@@ -88,16 +90,17 @@ class Head:
 
     def to_arrays(self) -> dict[str, NDArray[Any]]:
         """Name to array, for safetensors."""
-        return {field.name: getattr(self, field.name) for field in fields(self)}
+        own = {field.name: getattr(self, field.name) for field in fields(self) if field.name != "lift"}
+        return own if self.lift is None else own | self.lift.to_arrays()
 
     @classmethod
     def from_arrays(cls, arrays: Mapping[str, NDArray[Any]]) -> Self:
         """Inverse of `to_arrays`. Raises BadInputError where an array is missing or the shapes do not fit."""
-        names = [field.name for field in fields(cls)]
+        names = [field.name for field in fields(cls) if field.name != "lift"]
         missing = [name for name in names if name not in arrays]
         if missing:
             raise BadInputError(f"the stored head lacks {', '.join(missing)}; train the model again")
-        head = cls(**{name: np.asarray(arrays[name], np.float32) for name in names})
+        head = cls(**{name: np.asarray(arrays[name], np.float32) for name in names}, lift=lift_from(arrays))
         tags, width = head.weights.shape if head.weights.ndim == 2 else (-1, -1)
         rank = head.basis.shape[-1] if head.basis.ndim else 0
         shapes = {
@@ -120,8 +123,12 @@ class Head:
                 )
         return head
 
+    def _lifted(self, X: Features) -> Float:
+        narrow = np.asarray(X, np.float32)
+        return narrow if self.lift is None else np.concatenate([narrow, self.lift.extra(narrow)], 1)
+
     def _check(self, X: Features) -> None:
-        width = self.weights.shape[1]
+        width = self.weights.shape[1] - (self.lift.size if self.lift else 0)
         if X.ndim != 2 or X.shape[1] != width:
             raise UsageError(f"the head was trained on vectors of {width} numbers; got an array of shape {X.shape}")
 
@@ -167,6 +174,7 @@ class Training:
     weights: NDArray[np.floating[Any]] | None  # (N, C), >= 0
     targets: NDArray[np.floating[Any]] | None  # (N, C) in 0..1, in place of all labels
     validation: tuple[Features, NDArray[np.int8]] | None
+    unlabelled: Features | None  # (M, D) of the same collection
     device: str
     warm: Head | None
     settings: HeadSettings

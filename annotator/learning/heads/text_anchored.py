@@ -170,7 +170,7 @@ class _Trainer:
         for start in range(0, len(X), CHUNK):
             rows = slice(start, start + CHUNK)
             z = torch.addmm(bias, tensor(X[rows], theta), weights.T)
-            total += self.loss(z, tensor(labels[rows], theta)).loss.sum(0, dtype=torch.float64)
+            total += self.loss(z.T, tensor(labels[rows].T, theta)).loss.sum(1, dtype=torch.float64)
         found: NDArray[np.float64] = total.cpu().numpy()
         return found
 
