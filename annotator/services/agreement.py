@@ -5,7 +5,12 @@ from collections.abc import Sequence
 from typing import Any
 
 from annotator.errors import UnknownNameError, UsageError
+from annotator.learning.heads import HEADS
+from annotator.learning.losses import LOSSES
+from annotator.learning.queries import QUERIES
 from annotator.workspace import Project, Workspace
+
+FAMILIES: dict[str, Any] = {"strategy": QUERIES, "head": HEADS, "loss": LOSSES}
 
 
 def described(workspace: Workspace) -> list[dict[str, Any]]:
@@ -33,4 +38,7 @@ def change(workspace: Workspace, changes: Sequence[str]) -> None:
             values[name] = json.loads(value)
         except ValueError:
             values[name] = value
+    for name, family in FAMILIES.items():
+        if name in values and values[name] not in family:
+            raise UnknownNameError(name, str(values[name]), family)
     workspace.change_project(**values)

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from annotator.arrays import write_array, write_whole
 from annotator.errors import MissingError
 from annotator.learning import metrics
+from annotator.learning.tag_tree import parent_places, raise_parents
 from annotator.progress import Progress, silent
 from annotator.scoring import SCORERS, ScoringInput
 from annotator.scoring.fusion import ORIGINS, fit_fusion
@@ -156,6 +157,8 @@ def _fused(
         nothing = np.zeros((len(vectors), len(snapshot.tags)), np.float32)
         return nothing, np.zeros(nothing.shape, np.int8), {}, None
     fused = fit_fusion(scores, held_out).apply(scores)
+    tags = snapshot.tags
+    raise_parents(fused.probabilities, parent_places([tag.name for tag in tags], [tag.parent for tag in tags]))
     quality = {origin.value: _quality(values, held_out) for origin, values in scores.items()}
     quality[SuggestionOrigin.FUSED.value] = _quality(fused.probabilities, held_out)
     known = {name: value for name, value in quality.items() if np.isfinite(value)}

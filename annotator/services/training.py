@@ -13,9 +13,10 @@ from annotator.arrays import write_array
 from annotator.backbones import resolve_device
 from annotator.errors import MissingError
 from annotator.learning import metrics
-from annotator.learning.calibration import Calibration, fit_calibration
+from annotator.learning.calibration import Calibration, cross_fitted, fit_calibration
 from annotator.learning.fit import fit_head
 from annotator.learning.heads import Head
+from annotator.learning.tag_tree import parent_places, raise_parents
 from annotator.progress import Progress, silent
 from annotator.services import models, savings
 from annotator.services.embedding import current_backbone, text_vectors
@@ -26,7 +27,6 @@ from annotator.terms import LabelState, RoundStatus, Split, TaskKind
 from annotator.workspace import Workspace
 from db.models import Model, Round
 
-HEAD = "text_anchored"
 TOLERANCE = 0.01  # of held-out mAP: a smaller loss is none
 RESAMPLES, SURE = 100, 0.95
 FEWEST_IMAGES = 10
@@ -75,19 +75,23 @@ def train(workspace: Workspace, progress: Progress = silent) -> TrainReport:
         vectors, texts = stored.read(), text_vectors(workspace, snapshot.tags)
         progress(0, 3, "training")
         head, _ = fit_head(
-            HEAD,
+            workspace.project.head,
             vectors[data.train_rows],
             data.train_labels,
             texts=texts,
+            unlabelled=vectors,
             validation=(vectors[data.held_rows], data.held_labels) if len(data.held_rows) else None,
             device=resolve_device(workspace.settings.device),
+            loss=workspace.project.loss,
         )
         progress(1, 3, "calibrating")
         held_logits = head.logits(vectors[data.held_rows])
         calibration = fit_calibration(held_logits, data.held_labels)
         progress(2, 3, "predicting")
-        probabilities = _predict(head, calibration, vectors)
+        tree = parent_places([tag.name for tag in snapshot.tags], [tag.parent for tag in snapshot.tags])
+        probabilities = _predict(head, calibration, vectors, tree)
         measured = _measured(probabilities[data.held_rows], data)
+        measured["ece"] = _calibration_error(held_logits, data, snapshot)
         progress(2, 3, "holding the picks against random ones")
         measured["saving"] = _saving(workspace, data, vectors, texts)
         report = _keep(workspace, snapshot, data, backbone, (head, calibration), probabilities, measured)
@@ -142,13 +146,25 @@ def due_at(workspace: Workspace, asked_before: int = 0) -> int | None:
     return answered if answered - before >= max(project.retrain_images, project.retrain_share * before) else None
 
 
-def _predict(head: Head, calibration: Calibration, vectors: NDArray[Any]) -> NDArray[np.float32]:
-    """(N, C) calibrated probabilities."""
+def _predict(
+    head: Head, calibration: Calibration, vectors: NDArray[Any], tree: NDArray[np.int64]
+) -> NDArray[np.float32]:
+    """(N, C) calibrated probabilities, none of a parent below those of its children."""
     parts = [
         calibration.apply(head.logits(vectors[start : start + CHUNK])).astype(np.float32)
         for start in range(0, len(vectors), CHUNK)
     ]
-    return np.concatenate(parts) if parts else np.empty((0, 0), np.float32)
+    probabilities = np.concatenate(parts) if parts else np.empty((0, len(tree)), np.float32)
+    raise_parents(probabilities, tree)
+    return probabilities
+
+
+def _calibration_error(logits: NDArray[np.float32], data: TrainingSet, snapshot: Snapshot) -> float | None:
+    """On the answers that calibrate, each by a calibration that did not see it; None where there are none."""
+    if not len(data.held_rows):
+        return None
+    unseen = cross_fitted(fit_calibration, logits, data.held_labels, snapshot.groups[data.held_rows])
+    return _number(metrics.pooled_calibration_error(unseen, data.held_labels))
 
 
 def _measured(probabilities: NDArray[np.float32], data: TrainingSet) -> dict[str, Any]:
@@ -163,8 +179,6 @@ def _measured(probabilities: NDArray[np.float32], data: TrainingSet) -> dict[str
         "micro_f1": _number(metrics.micro_f1(*figures)),
         "macro_f1": _number(metrics.macro_f1(*figures)),
         "coverage": _number(metrics.coverage_error(*figures)),
-        # The calibration was fitted on these answers: its error here is the least it can be elsewhere.
-        "ece": _number(metrics.pooled_calibration_error(*figures)),
     }
 
 
@@ -176,7 +190,7 @@ def _saving(
     labels = data.train_labels[np.searchsorted(data.train_rows, order.rows)]
     answers = savings.Answers(vectors[order.rows], labels, order.random, vectors[data.held_rows], data.held_labels)
     project = workspace.project
-    return savings.stored(savings.measure(answers, HEAD, texts, project.seed, project.strategy))
+    return savings.stored(savings.measure(answers, project.head, texts, project.seed, project.strategy))
 
 
 def _number(value: Any) -> float | None:
@@ -199,7 +213,13 @@ def _keep(
     with workspace.reading() as session:
         measured["answered_images"] = answered_count(session)
         model_id = (session.scalar(select(func.max(Model.id))) or 0) + 1
-    notes = {"head": HEAD, "backbone": backbone, "tags": [tag.name for tag in snapshot.tags]}
+    project = workspace.project
+    notes = {
+        "head": project.head,
+        "loss": project.loss,
+        "backbone": backbone,
+        "tags": [tag.name for tag in snapshot.tags],
+    }
     models.save_arrays(workspace, model_id, {**head.to_arrays(), **asdict(calibration)}, notes)
     write_array(workspace.predictions_file(model_id), probabilities)
     labels_used = int((data.train_labels != LabelState.UNKNOWN).sum())
@@ -209,9 +229,9 @@ def _keep(
                 model.in_use = False
         session.add(
             Model(
-                id=model_id, backbone=backbone, head=HEAD, snapshot_hash=snapshot.hash, in_use=good, verdict=verdict,
-                tag_ids=[tag.id for tag in snapshot.tags], labels_used=labels_used, images_used=len(data.train_rows),
-                metrics=measured, at=datetime.now(UTC),
+                id=model_id, backbone=backbone, head=project.head, snapshot_hash=snapshot.hash, in_use=good,
+                verdict=verdict, tag_ids=[tag.id for tag in snapshot.tags], labels_used=labels_used,
+                images_used=len(data.train_rows), metrics=measured, at=datetime.now(UTC),
             )
         )  # fmt: skip
     return TrainReport(model_id, good, verdict, len(data.train_rows), labels_used, measured)

@@ -24,6 +24,9 @@ def test_values_are_changed_together(workspace: Workspace) -> None:
         (["overlap=2", "overlaps=3"], UnknownNameError, "did you mean 'overlap'"),
         (["random_share=0.2", "overlap=0"], UsageError, "overlap"),
         (["overlap=many"], UsageError, "many"),
+        (["overlap=2", "strategy=margins"], UnknownNameError, "did you mean 'margin'"),
+        (["head=mpl"], UnknownNameError, "did you mean 'mlp'"),
+        (["loss=none"], UnknownNameError, "masked_bce"),
     ],
 )
 def test_one_bad_change_changes_nothing(

@@ -3,16 +3,18 @@ from typing import Any
 import numpy as np
 import pytest
 from numpy.typing import NDArray
+from sqlalchemy import select
 
 from annotator.errors import MissingError
-from annotator.services import labelling, models, training
+from annotator.learning.heads import HEADS
+from annotator.services import labelling, models, suggesting, training
 from annotator.services.scripted import Truth
 from annotator.services.snapshots import take
 from annotator.terms import LabelState, RoundStatus, Split, TaskKind
 from annotator.workspace import Workspace
-from db.models import Label, Round
+from db.models import Label, Round, Tag
 from tests.services.rows import add_tags
-from tests.services.worlds import make_world, whole
+from tests.services.worlds import BACKBONE, make_world, whole
 
 COUNT = 240
 ANSWERED = 120
@@ -65,6 +67,39 @@ def as_audits(workspace: Workspace, rows: list[int]) -> None:
     with workspace.transaction() as session:
         for label in session.query(Label).where(Label.image_row.in_(rows)):
             label.kind, label.round_number = TaskKind.AUDIT, 1
+
+
+@pytest.mark.parametrize("name", HEADS)
+def test_any_head_trains_and_its_uncertainty_can_be_asked_for_later(answered: Workspace, name: str) -> None:
+    answered.change_project(head=name)
+    report = training.train(answered)
+    model = models.required(answered)
+    assert (model.id, model.head) == (report.model, name)
+    vectors = answered.embeddings(BACKBONE).read()
+    found = models.variances(answered, model)(vectors)
+    assert found.shape == models.predictions(answered, model).shape
+    assert (found > 0).all()
+
+
+def test_the_loss_of_the_project_is_the_one_that_trains(answered: Workspace) -> None:
+    plain = head(answered, training.train(answered).model)
+    answered.change_project(loss="pairwise_ranking")
+    ranked = head(answered, training.train(answered).model)
+    assert not np.array_equal(plain["weights"], ranked["weights"])
+
+
+def test_a_tag_is_never_less_likely_than_its_child(answered: Workspace) -> None:
+    with answered.transaction() as session:
+        boat, _, tree = session.scalars(select(Tag).order_by(Tag.id))
+        boat.parent_id = tree.id
+    training.train(answered)
+    suggesting.refresh(answered)
+    board = suggesting.current(answered)
+    assert board is not None
+    for p in (models.predictions(answered, models.required(answered)), board.scores):
+        assert (p[:, 2] >= p[:, 0]).all()
+        assert (p[:, 2] == p[:, 0]).any()
+        assert (p[:, 1] > p[:, 2]).any()
 
 
 def test_a_trained_model_is_in_use_and_knows_the_unanswered_images(answered: Workspace, truth: Truth) -> None:

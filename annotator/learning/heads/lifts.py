@@ -84,13 +84,15 @@ class NeighbourVotes(Lift):
         top = near.max(1, initial=-1, keepdims=True)
         weights = np.exp((near - np.maximum(top, -1)) / TEMPERATURE)
         total = weights.sum(1, keepdims=True)
-        found: Float = (weights / np.where(total > 0, total, 1)) @ self.votes
+        found: Float = (weights * (VOTE / np.where(total > 0, total, 1))) @ self.votes
         return found
 
 
 TWIN = 0.98
 NEIGHBOURS = 20
 TEMPERATURE = 0.05
+VOTE = 0.3  # length of a sure vote beside a unit vector: at 1 the penalty no longer holds it back
+MEMBER = 0.1  # the same for a sure member of a component
 
 
 @dataclass(frozen=True)
@@ -111,7 +113,7 @@ class Components(Lift):
         distances = (Z**2).sum(1)[:, None] - 2 * Z @ self.means.T + (self.means**2).sum(1)
         logits = self.log_weights - self.precision / 2 * distances
         weights = np.exp(logits - logits.max(1, keepdims=True))
-        found: Float = weights / weights.sum(1, keepdims=True)
+        found: Float = weights * (MEMBER / weights.sum(1, keepdims=True))
         return found
 
 

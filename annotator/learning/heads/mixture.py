@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from annotator.learning.heads.base import FitReport, Head, Training
 from annotator.learning.heads.lifted import fit_lifted
-from annotator.learning.heads.lifts import Components
+from annotator.learning.heads.lifts import MEMBER, Components
 
 COMPONENTS, DIRECTIONS, TURNS = 64, 32, 20
 IMAGES = 20_000  # that the mixture is fitted to, evenly spaced
@@ -28,8 +28,8 @@ def fit_mixture(training: Training) -> tuple[Head, FitReport]:
 
 
 def _components(training: Training) -> Components:
-    X = training.X if training.unlabelled is None else np.concatenate([training.X, training.unlabelled])
-    X = np.asarray(X[:: -(-len(X) // IMAGES)]).astype(np.float64)
+    parts = [training.X] if training.unlabelled is None else [training.X, training.unlabelled]
+    X = np.concatenate([part[:: -(-len(part) // IMAGES) or 1] for part in parts]).astype(np.float64)
     projection = _directions(X)
     X = X[np.argsort(X @ projection[:, 0])]  # the seeds do not hang on the order the images came in
     Z = X @ projection
@@ -37,7 +37,7 @@ def _components(training: Training) -> Components:
     shares, variance = np.full(len(means), 1 / len(means)), max(float(Z.var(0).mean()), LEAST_VARIANCE)
     for _ in range(TURNS):
         lift = _lift(projection, means, shares, variance)
-        members = lift.extra(X.astype(np.float32)).astype(np.float64)
+        members = lift.extra(X.astype(np.float32)).astype(np.float64) / MEMBER
         sizes = members.sum(0) + 1e-9
         means, shares = (members.T @ Z) / sizes[:, None], sizes / sizes.sum()
         spread = (Z**2).sum() - (sizes[:, None] * means**2).sum()
