@@ -1,6 +1,7 @@
 """The whole loop on every labelled pack: mAP over answers, against random order and zero-shot; what a round settles.
 
-Held-out images are never asked about. "random" is the same loop with random picks; zero-shot is the stand-in model's
+Held-out images are never asked about. "random" is the same loop with random picks, "bandit" with a
+strategy chosen anew for each of twelve batches; zero-shot is the stand-in model's
 suggestions before any answer (not CLIP: see the pack's README).
 """
 
@@ -10,7 +11,7 @@ import zipfile
 from pathlib import Path
 from typing import Any
 
-from annotator.learning.queries import DEFAULT
+from annotator.learning.queries import BANDIT, DEFAULT
 from annotator.services.simulating import Plan, simulate
 from benchmarks.report import options, packs, show, write
 
@@ -24,6 +25,7 @@ SETTLED = (
     "images", "tags", "answered_images", "settled_positive", "settled_precision", "settled_negative", "missed",
     "missed_share", "seconds",
 )  # fmt: skip
+BATCHES = 12  # of the bandit, which learns from each
 QUICK = {"coco256": {"answers_per_step": 30, "budget": 60, "audits": 30}}
 
 
@@ -59,8 +61,10 @@ def main() -> None:
     for pack, sizes in (QUICK if chosen.quick else SETTINGS).items():
         picked = run(data, pack, sizes, mobilenet, DEFAULT)
         random = run(data, pack, {**sizes, "audits": 0}, mobilenet, "random")
+        often = {"answers_per_step": max(10, sizes["budget"] // BATCHES), "audits": 0}
+        bandit = run(data, pack, {**sizes, **often}, mobilenet, BANDIT)
         words = run(data, pack, {**sizes, "audits": 0}, standin, DEFAULT)
-        figures[pack] = {"picked": picked, "random": random, "text": words}
+        figures[pack] = {"picked": picked, "random": random, "bandit": bandit, "text": words}
         write(chosen.json, figures)  # after each pack: the whole takes a while
         for one, other, text in zip(picked["curve"], random["curve"], words["curve"], strict=False):
             row = {
@@ -68,6 +72,9 @@ def main() -> None:
                 "answered images": one["answers"],
                 "mAP picked": one["mAP"],
                 "mAP random": other["mAP"],
+                "mAP bandit": next(
+                    (point["mAP"] for point in bandit["curve"] if point["answers"] >= one["answers"]), None
+                ),
             }
             zero_shot = words["totals"]["zero_shot_mAP"]
             curve_rows.append({**row, "stand-in: zero-shot": zero_shot, "stand-in: trained": text["mAP"]})

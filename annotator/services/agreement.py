@@ -7,10 +7,10 @@ from typing import Any
 from annotator.errors import UnknownNameError, UsageError
 from annotator.learning.heads import HEADS
 from annotator.learning.losses import LOSSES
-from annotator.learning.queries import QUERIES
+from annotator.learning.queries import BANDIT, QUERIES
 from annotator.workspace import Project, Workspace
 
-FAMILIES: dict[str, Any] = {"strategy": QUERIES, "head": HEADS, "loss": LOSSES}
+FAMILIES: dict[str, Any] = {"strategy": [*QUERIES, BANDIT], "head": HEADS, "loss": LOSSES}
 
 
 def described(workspace: Workspace) -> list[dict[str, Any]]:

@@ -1,6 +1,7 @@
 """Fill the Label queue: what a query strategy picks, and a random slice that keeps the measuring honest."""
 
 from datetime import UTC, datetime, timedelta
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -9,7 +10,8 @@ from sqlalchemy import case, func, select
 from sqlalchemy.orm import Session
 
 from annotator.errors import UnknownNameError
-from annotator.learning.queries import QUERIES, Computed, Pool, with_control
+from annotator.learning.queries import BANDIT, QUERIES, Computed, Pool, with_control
+from annotator.learning.queries.bandit import Trial, choose
 from annotator.services import models, savings, tasks
 from annotator.services.embedding import current_backbone
 from annotator.services.image_facts import image_count, splits_of
@@ -18,13 +20,14 @@ from annotator.services.snapshots import take
 from annotator.snapshot import Snapshot
 from annotator.terms import LabelState, Origin, Split, TaskKind
 from annotator.workspace import Workspace
-from db.models import Label, LabellingSession, Task
+from db.models import Label, LabellingSession, Model, Task
 
 CALIBRATION_REASON = "drawn at random: it measures the model and never trains it"
 RANDOM_REASON = "drawn at random"
 QUESTIONS_EACH = 60  # that wait for each person at work: twelve are on a screen ahead, a training takes some seconds
 DRAWN_FOR_EACH = 4  # rows looked at for one that is free
 DRAWS = 4  # at most: where nearly all is answered, the worker finds the rest
+ASKS_NEXT = "asks_next"  # in a model's metrics: the strategy of the picks made with it
 LOW = 0.25  # of the queue's length
 
 
@@ -36,11 +39,11 @@ def refill(workspace: Workspace, count: int | None = None, strategy: str | None 
     """
     project = workspace.project
     count = count or max(project.queue_length, QUESTIONS_EACH * _people_at_work(workspace))
-    strategy = strategy or _best(workspace, project.strategy)
-    if strategy not in QUERIES:
-        raise UnknownNameError("query strategy", strategy, QUERIES)
     snapshot = take(workspace)
     rng = np.random.default_rng([project.seed, _answered(snapshot)])
+    strategy = strategy or _best(workspace, project.strategy, rng)
+    if strategy not in QUERIES:
+        raise UnknownNameError("query strategy", strategy, [*QUERIES, BANDIT])
     with workspace.reading() as session:
         # Whoever holds a question keeps it, and an audit's order must not be disturbed: neither is asked twice.
         kept = Task.annotator_id.is_not(None) | Task.round_number.is_not(None)
@@ -56,6 +59,7 @@ def refill(workspace: Workspace, count: int | None = None, strategy: str | None 
     picks = _picked(workspace, snapshot, (pick_rows, waiting), count - wanted, strategy, rng)
     questions = _mixed(drawn, picks, rng)
     with workspace.transaction() as session:
+        _remember(session, strategy)
         tasks.replace_picks(
             session,
             [
@@ -151,10 +155,32 @@ def _answered(snapshot: Snapshot) -> int:
     return int((snapshot.origins == Origin.HUMAN).any(axis=1).sum())
 
 
-def _best(workspace: Workspace, strategy: str) -> str:
-    """The project's strategy, or random while it is measured to be surely worse than that."""
+def _best(workspace: Workspace, strategy: str, rng: np.random.Generator) -> str:
+    """The project's strategy, or random while it is measured to be surely worse than that; the bandit's choice."""
+    if strategy == BANDIT:
+        return choose(_trials(models.history(workspace)), rng)
     measured = savings.of(models.in_use(workspace))
     return "random" if measured is not None and measured.loses(strategy) else strategy
+
+
+def _remember(session: Session, strategy: str) -> None:
+    """With the newest model, who asks after it: what the next one gains is that strategy's."""
+    newest = session.scalar(select(Model).order_by(Model.id.desc()).limit(1))
+    if newest is not None:
+        newest.metrics = {**newest.metrics, ASKS_NEXT: strategy}
+
+
+def _trials(trained: list[Model]) -> list[Trial]:
+    """What each strategy brought between two trainings of the same vocabulary."""
+    return [
+        Trial(
+            before.metrics[ASKS_NEXT], before.metrics["answered_images"], after.metrics["answered_images"],
+            before.metrics["mAP"], after.metrics["mAP"],
+        )
+        for before, after in pairwise(trained)
+        if ASKS_NEXT in before.metrics and before.tag_ids == after.tag_ids
+        if before.metrics["mAP"] is not None and after.metrics["mAP"] is not None
+    ]  # fmt: skip
 
 
 def _picked(

@@ -5,7 +5,8 @@ from sqlalchemy import select
 from annotator.arrays import write_array
 from annotator.errors import UnknownNameError
 from annotator.learning.queries import QUERIES
-from annotator.services import labelling, picking, tasks
+from annotator.learning.queries.bandit import ARMS
+from annotator.services import labelling, models, picking, tasks, training
 from annotator.services.scripted import Truth, answer_from_truth
 from annotator.services.snapshots import take
 from annotator.terms import LabelState, Split, TaskKind
@@ -162,3 +163,16 @@ def test_a_model_of_another_backbone_does_not_stop_the_queue(workspace: Workspac
     vectors = np.random.default_rng(0).normal(size=(COUNT, 24))
     put_vectors(workspace, vectors / np.linalg.norm(vectors, axis=1, keepdims=True), "other@1")
     assert picking.refill(workspace, 30) == 30
+
+
+def test_the_bandit_tries_its_arms_and_each_training_tells_it_what_one_brought(
+    workspace: Workspace, truth: Truth
+) -> None:
+    workspace.change_project(strategy="bandit")
+    for _ in range(len(ARMS) + 2):
+        picking.refill(workspace, 30)
+        answer_from_truth(workspace, truth, "anna", 20)
+        training.train(workspace)
+    picking.refill(workspace, 30)
+    asked_by = [model.metrics["asks_next"] for model in models.history(workspace)]
+    assert set(asked_by) == set(ARMS)

@@ -22,6 +22,7 @@ mAP on corel5k at 200, 500 and 1,000 images. The gain is made while answers are 
 from annotator.learning.queries.badge import badge
 from annotator.learning.queries.balanced import balanced
 from annotator.learning.queries.bald import bald
+from annotator.learning.queries.bandit import BANDIT
 from annotator.learning.queries.base import Computed, Picks, Pool, Strategy, top_k
 from annotator.learning.queries.control import Controlled, with_control
 from annotator.learning.queries.core_set import core_set
@@ -39,6 +40,7 @@ from annotator.learning.queries.rare_margin import rare_margin
 from annotator.learning.queries.typiclust import typiclust
 
 __all__ = [
+    "BANDIT",
     "CONTROL_SHARE",
     "DEFAULT",
     "QUERIES",
