@@ -10,9 +10,11 @@ from annotator.learning.heads import HEADS
 from annotator.learning.losses import LOSSES
 from annotator.learning.queries import DEFAULT, QUERIES
 from annotator.learning.replay import Recipe
-from annotator.services import replaying
+from annotator.services import agreement, replaying
 from annotator.ui import Visit, open_page, plain, table_height
 from annotator.ui.words import say
+
+CHOICES = ("strategy", "head", "loss")
 
 
 def form(visit: Visit, most: int) -> None:
@@ -54,6 +56,16 @@ def curves(found: dict) -> None:
     st.altair_chart(chart.mark_line(point=True))
 
 
+def adopt(visit: Visit, rows: list[dict]) -> None:
+    """Take one of the compared ways for the project."""
+    names = [" · ".join(row[part] for part in CHOICES) for row in rows]
+    left, right = st.columns([3, 1], vertical_alignment="bottom")
+    chosen = left.selectbox(say("replay.adopt_which"), range(len(rows)), format_func=names.__getitem__)
+    if right.button(say("replay.adopt"), width="stretch"):
+        agreement.change(visit.workspace, [f"{part}={rows[chosen][part]}" for part in CHOICES])
+        st.toast(say("replay.adopted", name=names[chosen]))
+
+
 visit = open_page("replay")
 st.caption(say("replay.about"))
 try:
@@ -71,4 +83,5 @@ curves(report["curves"])
 table = pd.DataFrame(report["table"])
 st.dataframe(table, hide_index=True, width="stretch", height=table_height(len(table)))
 st.caption(say("replay.saved"))
+adopt(visit, report["table"])
 st.download_button(say("replay.download"), table.to_csv(index=False), "replay.csv", "text/csv")

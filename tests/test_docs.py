@@ -10,10 +10,11 @@ from annotator.backbones import BACKBONES
 from annotator.cli import app
 from annotator.exporters import EXPORTERS
 from annotator.learning.calibration import CALIBRATIONS
+from annotator.learning.extra import EXTRA
 from annotator.learning.heads import HEADS
 from annotator.learning.losses import LOSSES
 from annotator.learning.partial import PARTIAL
-from annotator.learning.queries import QUERIES
+from annotator.learning.queries import BANDIT, QUERIES
 from annotator.settings import Settings
 
 ROOT = Path(__file__).parent.parent
@@ -29,7 +30,7 @@ def test_every_command_is_named(verb: str) -> None:
 
 @pytest.mark.parametrize(
     "name",
-    [*EXPORTERS, *QUERIES, *HEADS, *LOSSES, *PARTIAL, *CALIBRATIONS, *BACKBONES],
+    [*EXPORTERS, *QUERIES, *HEADS, *LOSSES, *PARTIAL, *CALIBRATIONS, *EXTRA, *BACKBONES, BANDIT],
     ids=[
         *(f"exporter {name}" for name in EXPORTERS),
         *(f"query strategy {name}" for name in QUERIES),
@@ -37,7 +38,9 @@ def test_every_command_is_named(verb: str) -> None:
         *(f"loss {name}" for name in LOSSES),
         *(f"way to read unknown labels {name}" for name in PARTIAL),
         *(f"calibration {name}" for name in CALIBRATIONS),
+        *(f"extra material {name}" for name in EXTRA),
         *(f"backbone {name}" for name in BACKBONES),
+        f"query strategy {BANDIT}",
     ],
 )
 def test_every_member_of_a_family_is_named(name: str) -> None:

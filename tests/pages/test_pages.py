@@ -1,5 +1,6 @@
 """Each page runs on its own and behind the menu, on a real workspace in every stage of a project."""
 
+import json
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -80,7 +81,6 @@ def metrics(app: AppTest) -> dict[str, str]:
 
 
 def component(app: AppTest) -> dict[str, Any]:
-    import json
 
     (element,) = app.get("bidi_component")
     data: dict[str, Any] = json.loads(element.proto.json)
@@ -286,3 +286,21 @@ def test_export_offers_a_file_of_each_format(trained: Workspace, serve: Opened) 
         assert not app.exception
         assert app.get("download_button")
     assert metrics(app)["Images"] == "48"
+
+
+def test_the_project_takes_over_what_a_replay_found_best(workspace: Workspace, serve: Opened) -> None:
+    found = {"answers": [10, 20], "mAP": [0.2, 0.3], "f1": [0.1, 0.2]}
+    table = [
+        {"strategy": "random", "head": "text_anchored", "loss": "masked_bce", "mAP": 0.31, "saved": None},
+        {"strategy": "typiclust", "head": "neighbours", "loss": "focal", "mAP": 0.30, "saved": 0.1},
+    ]
+    report = {"seeds": 1, "pool": 40, "held_out": 30, "table": table, "curves": {"one": found}}
+    (workspace.folder / "replays").mkdir()
+    (workspace.folder / "replays" / "latest.json").write_text(json.dumps(report))
+    serve(workspace)
+    app = run("replay")
+    app.selectbox[0].select_index(1).run()
+    next(button for button in app.button if button.label == "Use it").click().run()
+    assert not app.exception
+    project = workspace.project
+    assert (project.strategy, project.head, project.loss) == ("typiclust", "neighbours", "focal")
