@@ -1,0 +1,169 @@
+"""What certified labels cost people, on every pack: python -m benchmarks.guarantee_cost [--quick].
+
+Each tag is brought to (precision 0.95, recall 0.95) at 95 % confidence by `annotator.learning.settling`: 300 random
+images answered completely (a fifth of small packs), then rounds until nothing is open. Answers are (image, tag) pairs; by hand
+costs one each. Seconds: 1.2 for an answer in the open band, 0.3 and 0.15 for each draw of an accept and a reject audit
+(pages that are looked over, exceptions marked): assumed, `planning.Costs`. Beside it: the first model kept (no
+retraining), LSUN's rule and a cut at 0.5, with the share of tags whose final labels miss the promise.
+
+Then the same on pools of 50,000 and 1,000,000, drawn with replacement from the packs' cross-fitted probabilities and
+labels (tags of 50 positives and more; the first sample's answers train nothing here). By group of tags (average
+precision of the scores): the factor against by hand, and the overhead over an oracle's thresholds on the same scores.
+"""
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from annotator.learning.calibration import cross_fitted, fit_calibration
+from annotator.learning.fit import fit_head
+from annotator.learning.metrics import average_precision
+from annotator.learning.settling import Labels, Outcome, Rows, Rule, Score, Terms, oracle_band, settle_all
+from benchmarks.packs import PACKS, Pack, load
+from benchmarks.report import options, show, write
+
+PROMISE = 0.95
+FOLDS = 5
+POOLS = (50_000, 1_000_000)
+LEAST = 50  # positives a tag has for the grown pools
+GROUPS = ((0.97, 1.01), (0.9, 0.97), (0.0, 0.9))
+MOST_TAGS = {50_000: 40, 1_000_000: 6}  # of each group and pool
+
+
+def trained(pack: Pack) -> Score:
+    """The default head on the answers, calibrated on those that only measure."""
+
+    def score(asked: Labels, held: Rows) -> NDArray[np.floating[Any]]:
+        learn = asked.copy()
+        learn[held] = -1
+        rows = np.flatnonzero((learn >= 0).any(1))
+        head, _ = fit_head("text_anchored", pack.X[rows], learn[rows], texts=pack.texts)
+        calibration = fit_calibration(head.logits(pack.X[held]), asked[held])
+        return calibration.apply(head.logits(pack.X))
+
+    return score
+
+
+def run_pack(pack: Pack, seed: int) -> list[dict[str, Any]]:
+    first = min(300, len(pack.X) // 5)
+    rows = []
+    for name, rule, retrain in (
+        ("guarantee", Rule.GUARANTEE, True),
+        ("guarantee, first model kept", Rule.GUARANTEE, False),
+        ("LSUN's rule", Rule.LSUN, True),
+        ("cut at 0.5", Rule.CUT, True),
+    ):
+        found = settle_all(pack.labels, trained(pack), rule, Terms(first=first, retrain=retrain, seed=seed))
+        rows.append(
+            {
+                "pack": pack.name,
+                "images": len(pack.X),
+                "tags": len(pack.tags),
+                "rule": name,
+                **figures(found, len(pack.X)),
+            }
+        )
+    return rows
+
+
+def figures(found: Outcome, images: int) -> dict[str, float]:
+    by_hand = images * len(found.precision)
+    return {
+        "answers": float(found.answers.sum()),
+        "by hand / answers": by_hand / found.answers.sum(),
+        "by hand / seconds": by_hand * Terms().costs.band / found.seconds.sum(),
+        "audit draws": float((found.accept_draws + found.reject_draws).sum()),
+        "settled share": float(found.settled.sum() / by_hand),
+        "precision": float(found.precision.mean()),
+        "recall": float(found.recall.mean()),
+        "tags that miss": float(((found.precision < PROMISE) | (found.recall < PROMISE)).mean()),
+    }
+
+
+def cross_scores(pack: Pack) -> NDArray[np.float32]:
+    """(N, C) calibrated probabilities of each image by heads that did not see it nor its near-duplicates."""
+    groups = np.unique(pack.groups, return_inverse=True)[1] % FOLDS
+    logits = np.empty(pack.labels.shape, np.float32)
+    for fold in range(FOLDS):
+        out = groups == fold
+        head, _ = fit_head("text_anchored", pack.X[~out], pack.labels[~out], texts=pack.texts)
+        logits[out] = head.logits(pack.X[out])
+    return cross_fitted(fit_calibration, logits, pack.labels, pack.groups)
+
+
+def grown(pack: Pack, size: int, seed: int) -> list[dict[str, Any]]:
+    """One row a tag, of the pool grown to `size`."""
+    scores = cross_scores(pack)
+    quality = average_precision(scores, pack.labels)
+    rows = []
+    for low, high in GROUPS:
+        tags = np.flatnonzero((quality >= low) & (quality < high) & (pack.labels.sum(0) >= LEAST))[: MOST_TAGS[size]]
+        for tag in tags.tolist():
+            drawn = np.random.default_rng([seed, tag]).integers(0, len(scores), size)
+            p, truth = scores[drawn, tag][:, None], pack.labels[drawn, tag][:, None]
+            # Copies of one image would share their score: a hair of noise parts them as new images would be parted.
+            p = np.clip(p * np.exp(0.02 * np.random.default_rng([seed, tag, 1]).standard_normal(p.shape)), 0, 1)
+            found = settle_all(truth, lambda asked, held, p=p: p, Rule.GUARANTEE, Terms(retrain=False, seed=seed))
+            oracle = oracle_band(truth[:, 0], p[:, 0], PROMISE, PROMISE)
+            rows.append(
+                {
+                    "pool": size, "pack": pack.name, "tag": pack.tags[tag], "AP": float(quality[tag]), "group": f"{low} and up",
+                    "positives": int(truth.sum()), "answers": int(found.answers[0]), "seconds": float(found.seconds[0]),
+                    "oracle": oracle + Terms().first, "factor": size / int(found.answers[0]),
+                    "factor, seconds": size * Terms().costs.band / float(found.seconds[0]),
+                    "overhead": int(found.answers[0]) / (oracle + Terms().first),
+                    "overhead, seconds": float(found.seconds[0]) / (Terms().costs.band * (oracle + Terms().first)),
+                    "kept": bool(found.precision[0] >= PROMISE and found.recall[0] >= PROMISE),
+                }
+            )  # fmt: skip
+    return rows
+
+
+def grouped(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    table = []
+    for pool in sorted({row["pool"] for row in rows}):
+        for low, _ in GROUPS:
+            own = [row for row in rows if row["pool"] == pool and row["group"] == f"{low} and up"]
+            if own:
+                medians = {
+                    key: float(np.median([row[key] for row in own]))
+                    for key in ("answers", "oracle", "factor", "factor, seconds", "overhead", "overhead, seconds")
+                }
+                table.append(
+                    {
+                        "pool": f"{pool:,}",
+                        "AP": f"{low} and up",
+                        "tags": len(own),
+                        **medians,
+                        "kept": sum(row["kept"] for row in own),
+                    }
+                )
+    return table
+
+
+def main() -> None:
+    chosen = options(__doc__ or "")
+    names = ["voc12"] if chosen.quick else list(PACKS)
+    seeds, pools = (1, POOLS[:1]) if chosen.quick else (3, POOLS)
+    rows: list[dict[str, Any]] = []
+    tags: list[dict[str, Any]] = []
+    for name in names:
+        pack = load(name)
+        runs = [run_pack(pack, seed) for seed in range(seeds)]
+        for alike in zip(*runs, strict=True):
+            means = {
+                key: float(np.mean([row[key] for row in alike]))
+                for key, value in alike[0].items()
+                if isinstance(value, float)
+            }
+            rows.append({**alike[0], **means})
+        for size in pools:
+            tags += grown(pack, size, 0)
+        write(chosen.json, {"packs": rows, "grown": tags, "groups": grouped(tags)})
+    show("Everything certified at (0.95, 0.95), against everything by hand", rows)
+    show("Pools grown from the packs' scores, medians over tags", grouped(tags))
+
+
+if __name__ == "__main__":
+    main()
