@@ -11,26 +11,6 @@ from PIL import Image
 from annotator.backbones import BACKBONES, Backbone, open_backbone, slug
 from annotator.errors import AnnotatorError, BadInputError, DeviceError, MissingError, UnknownNameError, UsageError
 
-TINY = {
-    "embed_dim": 24,
-    "vision_cfg": {"image_size": 32, "layers": 1, "width": 32, "patch_size": 16, "head_width": 16},
-    "text_cfg": {"context_length": 16, "vocab_size": 49408, "width": 32, "heads": 2, "layers": 1},
-}
-
-
-@pytest.fixture(scope="session")
-def tiny_open_clip(tmp_path_factory: pytest.TempPathFactory) -> str:
-    """The specification of a small open_clip model of our own configuration, saved as a checkpoint."""
-    import open_clip
-    import torch
-
-    folder = tmp_path_factory.mktemp("tiny")
-    (folder / "tiny-for-tests.json").write_text(json.dumps(TINY))
-    open_clip.add_model_config(folder)
-    torch.manual_seed(0)
-    torch.save(open_clip.create_model("tiny-for-tests").state_dict(), folder / "tiny.pt")
-    return f"open_clip:tiny-for-tests@{folder / 'tiny.pt'}"
-
 
 @pytest.fixture(params=list(BACKBONES))
 def backbone(request: pytest.FixtureRequest) -> Backbone:
