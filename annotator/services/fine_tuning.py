@@ -197,7 +197,9 @@ def _report(
     return TuneReport(
         backbone=spec,
         verdict=better if spec else worse,
-        next=f"annotator embed -w {workspace.folder} --backbone {shlex.quote(spec)}" if spec else None,
+        next=f"annotator embed -w {shlex.quote(str(workspace.folder))} --backbone {shlex.quote(spec)}"
+        if spec
+        else None,
         way=settings.way,
         epochs=len(tuned.losses) - 1,
         best_epoch=tuned.best,

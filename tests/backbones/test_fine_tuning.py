@@ -1,5 +1,6 @@
 import copy
 import io
+import json
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -25,6 +26,7 @@ from annotator.backbones.open_clip import OpenClipBackbone
 from annotator.errors import MissingError, UnknownNameError, UsageError
 from annotator.learning.losses import LOSSES
 from annotator.progress import Cancelled
+from tests.conftest import TINY
 
 TRAIN, HELD, TAGS = 48, 24, 3
 FAST = TuningSettings(blocks=1, epochs=3, batch=16, patience=3, learning_rate=1e-3)
@@ -329,6 +331,42 @@ def test_settings_that_do_not_fit_are_told(
 ) -> None:
     with pytest.raises(error, match=says):
         run(backbone, replace(FAST, **change))
+
+
+TIMM = {"timm_model_name": "vit_tiny_patch16_224", "timm_pool": "token", "timm_proj": "linear", "image_size": 224}
+RESNET = {"image_size": 64, "layers": [1, 1, 1, 1], "width": 8, "patch_size": None}
+
+
+@pytest.mark.parametrize(
+    ("vision", "way", "learned"),
+    [
+        (TIMM, "last_blocks", ("trunk.blocks.11.", "trunk.norm.", "head.proj.")),
+        (TIMM, "lora", tuple(f"trunk.blocks.11.{name}.weight" for name in
+                             ("attn.qkv", "attn.proj", "mlp.fc1", "mlp.fc2"))),
+        (RESNET, "last_blocks", ("attnpool.",)),
+    ],
+    ids=["timm last_blocks", "timm lora", "resnet last_blocks"],
+)  # fmt: skip
+def test_towers_of_other_makes_learn_in_their_last_parts(
+    tmp_path: Path, vision: dict[str, Any], way: str, learned: tuple[str, ...]
+) -> None:
+    import open_clip
+    import torch
+
+    name = f"other-{way}-{len(vision)}"
+    (tmp_path / f"{name}.json").write_text(json.dumps({**TINY, "vision_cfg": vision}))
+    open_clip.add_model_config(tmp_path)
+    torch.manual_seed(0)
+    backbone = OpenClipBackbone(name, name, open_clip.create_model(name), None, "cpu")
+    rng = np.random.default_rng(0)
+    pixels = rng.normal(size=(4, 3, backbone.draft_size, backbone.draft_size)).astype(np.float32)
+    shown = Examples(reader(pixels), rng.integers(0, 2, (4, TAGS)).astype(np.int8))
+    before = weights(backbone)
+    assert run(backbone, TuningSettings(way, blocks=1, epochs=2), train=shown, held_out=shown).best > 0
+    differ = changed(before, weights(backbone))
+    assert differ
+    assert all(name.startswith(tuple(f"visual.{part}" for part in learned)) for name in differ)
+    assert all(any(name.startswith(f"visual.{part}") for name in differ) for part in learned)
 
 
 @pytest.fixture

@@ -1,18 +1,20 @@
 import json
 import shlex
 from collections.abc import Iterable
-from dataclasses import asdict, replace
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 from numpy.typing import NDArray
 from PIL import Image as Pillow
+from typer.testing import CliRunner
 
 from annotator import jobs
 from annotator.backbones import open_backbone
 from annotator.backbones.fine_tuning import TUNINGS, TuningSettings
 from annotator.backbones.open_clip import PREPROCESSING, OpenClipBackbone, as_files
+from annotator.cli import app
 from annotator.errors import BadInputError, MissingError, UnknownNameError, UsageError
 from annotator.progress import Cancelled
 from annotator.services import embedding, fine_tuning, labelling, models, training
@@ -274,7 +276,11 @@ def test_a_model_of_other_vectors_is_told(trained: Workspace) -> None:
         fine_tuning.fine_tune(trained, FAST)
 
 
-def test_the_job_does_the_same(trained: Workspace) -> None:
-    arguments = {name: value for name, value in asdict(FAST).items() if name != "seed"}
-    result = jobs.KINDS["fine_tune"](trained, arguments, lambda *_: None)
-    assert result["backbone"] == fine_tuning.fine_tune(trained, FAST).backbone
+def test_the_command_and_the_job_do_the_same(trained: Workspace, settings: TuningSettings) -> None:
+    asked = {"way": settings.way, "blocks": 1, "epochs": 2, "learning_rate": 1e-3}
+    result = jobs.KINDS["fine_tune"](trained, asked, lambda *_: None)
+    options = [text for name, value in asked.items() for text in (f"--{name.replace('_', '-')}", str(value))]
+    said = CliRunner().invoke(app, ["fine-tune", "-w", str(trained.folder), *options, "--device", "cpu", "--json"])
+    assert said.exit_code == 0
+    assert json.loads(said.output) | {"seconds": 0} == result | {"seconds": 0}
+    assert result["backbone"] is not None
