@@ -30,8 +30,7 @@ from benchmarks.packs import STANDIN
 from benchmarks.report import console_progress, options, packs, show, write
 from db.models import Image
 
-NAMES = ("coco256", "grocery")
-BLOCKS = (2, 6)
+BLOCKS = {"coco256": (2, 6), "grocery": (2,)}
 EPOCHS = 6
 MEASURING = 1 / 6
 AT_ONCE = 20_000  # labels in one transaction
@@ -115,9 +114,9 @@ def run(name: str, counts: tuple[int, ...], epochs: int) -> Iterator[dict[str, A
 
 def main() -> None:
     chosen = options(__doc__ or "")
-    names, blocks, epochs = (NAMES[:1], BLOCKS[:1], 1) if chosen.quick else (NAMES, BLOCKS, EPOCHS)
+    runs, epochs = ({"coco256": (2,)}, 1) if chosen.quick else (BLOCKS, EPOCHS)
     rows: list[dict[str, Any]] = []
-    for name in names:
+    for name, blocks in runs.items():
         for row in run(name, blocks, epochs):
             rows.append(row)
             write(chosen.json, {"rows": rows})

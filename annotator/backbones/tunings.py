@@ -20,7 +20,6 @@ FINAL = ("ln_post", "proj", "attn_pool", "attn_pool_contrastive", "trunk.norm", 
 class Tuning:
     """One way to tune a tower. `free(tower, blocks, generator)` takes a wholly frozen tower."""
 
-    summary: str
     learning_rate: float
     """The highest rate, used unless another is asked for."""
     free: Callable[["Module", int, "Generator"], None]
@@ -85,12 +84,9 @@ def _trunk(tower: "Module") -> Any:
     return getattr(tower, "trunk", tower)
 
 
-LAST_BLOCKS = Tuning(
-    "the last blocks, final norm and projection learn as they are", 1e-5, _free_last_blocks, _nothing_to_merge
-)
-LORA = Tuning(
-    "low-rank adapters on the matrices of the last blocks, merged at the end; transformers only",
-    2e-4,
-    _adapt_last_blocks,
-    _merge_adapters,
-)
+LAST_BLOCKS = Tuning(1e-5, _free_last_blocks, _nothing_to_merge)
+"""The last blocks, the final norm and the projection learn as they are."""
+
+LORA = Tuning(2e-4, _adapt_last_blocks, _merge_adapters)
+"""Low-rank adapters on the matrices of a transformer's last blocks (Hu et al. 2021, arXiv 2106.09685), merged at the
+end."""
