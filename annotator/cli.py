@@ -170,6 +170,25 @@ def train(folder: Folder = DEFAULT_FOLDER, as_json: AsJson = False) -> None:
     _show(shown, as_json)
 
 
+@app.command("fine-tune")
+def fine_tune(
+    folder: Folder = DEFAULT_FOLDER,
+    way: Annotated[str, typer.Option(help="last_blocks or lora")] = "last_blocks",
+    blocks: Annotated[int, typer.Option(min=1, help="how many of the image tower's last blocks learn")] = 2,
+    epochs: Annotated[int, typer.Option(min=1, help="passes over the answered pictures, at most")] = 10,
+    learning_rate: Annotated[float | None, typer.Option(help="the highest rate (default: the way's own)")] = None,
+    device: Annotated[str | None, typer.Option(help="auto, cpu or cuda (default: ANNOTATOR_DEVICE)")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Tune the image tower on people's answers; a killed run goes on when the same is asked for again."""
+    from annotator.backbones.fine_tuning import TuningSettings
+    from annotator.services import fine_tuning
+
+    with _open(folder) as workspace, _bar() as progress:
+        report = fine_tuning.fine_tune(workspace, TuningSettings(way, blocks, epochs, learning_rate), device, progress)
+    _show(report, as_json)
+
+
 @app.command("round")
 def round_(
     folder: Folder = DEFAULT_FOLDER,

@@ -88,6 +88,13 @@ def _train(workspace: Workspace, _arguments: dict[str, Any], progress: Progress)
     return asdict(report)
 
 
+def _fine_tune(workspace: Workspace, arguments: dict[str, Any], progress: Progress) -> dict[str, Any]:
+    from annotator.backbones.fine_tuning import TuningSettings
+    from annotator.services import fine_tuning
+
+    return asdict(fine_tuning.fine_tune(workspace, TuningSettings(**arguments), progress=progress))
+
+
 def _pick(workspace: Workspace, _arguments: dict[str, Any], progress: Progress) -> dict[str, Any]:
     from annotator.services import picking
 
@@ -107,6 +114,7 @@ KINDS: dict[str, Callable[[Workspace, dict[str, Any], Progress], dict[str, Any]]
     "import": _import,
     "embed": _embed,
     "train": _train,
+    "fine_tune": _fine_tune,
     "pick": _pick,
     "replay": _replay,
 }

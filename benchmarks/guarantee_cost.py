@@ -1,10 +1,10 @@
 """What certified labels cost people, on every pack: python -m benchmarks.guarantee_cost [--quick].
 
 Each tag is brought to (precision 0.95, recall 0.95) at 95 % confidence by `annotator.learning.settling`: 300 random
-images answered completely (a fifth of small packs), then rounds until nothing is open. Answers are (image, tag) pairs; by hand
-costs one each. Seconds: 1.2 for an answer in the open band, 0.3 and 0.15 for each draw of an accept and a reject audit
-(pages that are looked over, exceptions marked): assumed, `planning.Costs`. Beside it: the first model kept (no
-retraining), LSUN's rule and a cut at 0.5, with the share of tags whose final labels miss the promise.
+images answered completely (a fifth of small packs), then rounds until nothing is open. Answers are (image, tag) pairs;
+by hand costs one each. Seconds: 1.2 for an answer in the open band, 0.3 and 0.15 for each draw of an accept and a
+reject audit (pages that are looked over, exceptions marked): assumed, `planning.Costs`. Beside it: the first model kept
+(no retraining), LSUN's rule and a cut at 0.5, with the share of tags whose final labels miss the promise.
 
 Then the same on pools of 50,000 and 1,000,000, drawn with replacement from the packs' cross-fitted probabilities and
 labels (tags of 50 positives and more; the first sample's answers train nothing here). By group of tags (average
@@ -108,7 +108,8 @@ def grown(pack: Pack, size: int, seed: int) -> list[dict[str, Any]]:
             oracle = oracle_band(truth[:, 0], p[:, 0], PROMISE, PROMISE)
             rows.append(
                 {
-                    "pool": size, "pack": pack.name, "tag": pack.tags[tag], "AP": float(quality[tag]), "group": f"{low} and up",
+                    "pool": size, "pack": pack.name, "tag": pack.tags[tag], "AP": float(quality[tag]),
+                    "group": f"{low} and up",
                     "positives": int(truth.sum()), "answers": int(found.answers[0]), "seconds": float(found.seconds[0]),
                     "oracle": oracle + Terms().first, "factor": size / int(found.answers[0]),
                     "factor, seconds": size * Terms().costs.band / float(found.seconds[0]),

@@ -1,5 +1,6 @@
 """What tests share: real workspaces on SQLite and on PostgreSQL, real pictures, and where the labelled packs are."""
 
+import json
 import os
 import shutil
 import signal
@@ -16,6 +17,11 @@ from annotator.settings import Settings
 from annotator.workspace import Workspace
 
 SAMPLES = Path(__file__).parent.parent / "data_samples"
+TINY = {
+    "embed_dim": 24,
+    "vision_cfg": {"image_size": 32, "layers": 2, "width": 32, "patch_size": 16, "head_width": 16},
+    "text_cfg": {"context_length": 16, "vocab_size": 49408, "width": 32, "heads": 2, "layers": 1},
+}
 
 
 @pytest.fixture(scope="session")
@@ -31,6 +37,20 @@ def real_data() -> Path:
     if not (folder / "README.md").exists():
         pytest.skip(f"no labelled packs in {folder}; set ANNOTATOR_REAL_DATA to their folder")
     return folder.resolve()
+
+
+@pytest.fixture(scope="session")
+def tiny_open_clip(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """The specification of a small open_clip model of our own configuration, saved as a checkpoint."""
+    import open_clip
+    import torch
+
+    folder = tmp_path_factory.mktemp("tiny")
+    (folder / "tiny-for-tests.json").write_text(json.dumps(TINY))
+    open_clip.add_model_config(folder)
+    torch.manual_seed(0)
+    torch.save(open_clip.create_model("tiny-for-tests").state_dict(), folder / "tiny.pt")
+    return f"open_clip:tiny-for-tests@{folder / 'tiny.pt'}"
 
 
 @pytest.fixture(scope="session")

@@ -51,7 +51,7 @@ def answered(filled: Workspace, samples: Path) -> Path:
 def test_every_verb_is_known() -> None:
     assert {
         "init", "import", "embed", "search", "suggest", "label", "train", "round", "status", "export", "simulate",
-        "demo", "ui", "worker", "backbones", "doctor",
+        "demo", "ui", "worker", "backbones", "doctor", "fine-tune",
     } <= set(VERBS)  # fmt: skip
 
 
@@ -96,6 +96,13 @@ def test_every_verb_on_a_workspace_prints_json_that_parses(run: Run, answered: P
         code, out, _ = run(verb, *at)
         assert code == 0
         assert not out.startswith("{")
+
+
+def test_fine_tuning_another_backbone_is_wrong_usage_that_names_what_to_do(run: Run, filled: Workspace) -> None:
+    code, out, err = run("fine-tune", "-w", filled.folder)
+    assert (code, out) == (2, "")
+    assert "descriptor@1" in err
+    assert "annotator embed" in err
 
 
 @pytest.mark.slow

@@ -7,6 +7,7 @@ import pytest
 import typer
 
 from annotator.backbones import BACKBONES
+from annotator.backbones.fine_tuning import TUNINGS
 from annotator.cli import app
 from annotator.exporters import EXPORTERS
 from annotator.learning.calibration import CALIBRATIONS
@@ -30,7 +31,7 @@ def test_every_command_is_named(verb: str) -> None:
 
 @pytest.mark.parametrize(
     "name",
-    [*EXPORTERS, *QUERIES, *HEADS, *LOSSES, *PARTIAL, *CALIBRATIONS, *EXTRA, *BACKBONES, BANDIT],
+    [*EXPORTERS, *QUERIES, *HEADS, *LOSSES, *PARTIAL, *CALIBRATIONS, *EXTRA, *BACKBONES, *TUNINGS, BANDIT],
     ids=[
         *(f"exporter {name}" for name in EXPORTERS),
         *(f"query strategy {name}" for name in QUERIES),
@@ -40,6 +41,7 @@ def test_every_command_is_named(verb: str) -> None:
         *(f"calibration {name}" for name in CALIBRATIONS),
         *(f"extra material {name}" for name in EXTRA),
         *(f"backbone {name}" for name in BACKBONES),
+        *(f"way to tune {name}" for name in TUNINGS),
         f"query strategy {BANDIT}",
     ],
 )
@@ -64,5 +66,5 @@ def test_every_link_to_a_file_leads_somewhere(page: Path) -> None:
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_every_annotator_command_in_the_docs_exists(page: Path) -> None:
     """In code only: a command is what stands at the beginning of a line or in backquotes."""
-    for verb in re.findall(r"(?:^ {4}|`)annotator ([a-z]+)", page.read_text(), re.MULTILINE):
+    for verb in re.findall(r"(?:^ {4}|`)annotator ([a-z-]+)", page.read_text(), re.MULTILINE):
         assert verb in VERBS, f"{page.name} names `annotator {verb}`"

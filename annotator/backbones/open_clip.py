@@ -1,6 +1,9 @@
 """open_clip models: pictures and words in one space (Radford et al. 2021, arXiv 2103.00020)."""
 
 import hashlib
+import io
+import json
+import re
 from collections.abc import Sequence
 from functools import cached_property
 from pathlib import Path
@@ -13,17 +16,19 @@ from PIL import Image
 from annotator.errors import BadInputError, MissingError, UnknownNameError, UsageError
 
 TEXTS_AT_ONCE = 256
+PREPROCESSING = ".preprocess.json"  # beside a checkpoint: what open_clip's configurations have no place for
+TUNED = "-tuned-"
 
 
 class OpenClipBackbone:
-    """The backbone `open_clip:…`. `model` and `transform` come from open_clip; `tokenizer` is opened when needed."""
+    """The backbone `open_clip:…`. `model` and `transform` come from open_clip; its tokenizer is opened when needed."""
 
     has_texts = True
 
     def __init__(self, name: str, model_name: str, model: Any, transform: Any, device: str) -> None:
         self.name, self.device = name, device
-        self._model_name, self._transform = model_name, transform
-        self._model = model.to(device).eval()
+        self.model_name, self._transform = model_name, transform
+        self.model = model.to(device).eval()
         size = model.visual.image_size
         self.draft_size = int(size if isinstance(size, int) else max(size))
         self.batch_size = 256 if device == "cuda" else 16
@@ -41,7 +46,7 @@ class OpenClipBackbone:
             pixels = torch.from_numpy(np.ascontiguousarray(batch))
             if self.device == "cuda":
                 pixels = pixels.pin_memory().to(self.device, non_blocking=True)
-            return _unit(self._model.encode_image(pixels))
+            return _unit(self.model.encode_image(pixels))
 
     def encode_texts(self, texts: Sequence[str]) -> NDArray[np.float32]:
         """(T, dim) float32 unit vectors."""
@@ -51,14 +56,14 @@ class OpenClipBackbone:
         with torch.inference_mode(), torch.autocast(self.device, torch.float16, enabled=self.device == "cuda"):
             for start in range(0, len(texts), TEXTS_AT_ONCE):
                 tokens = self._tokenizer(list(texts[start : start + TEXTS_AT_ONCE])).to(self.device)
-                parts.append(_unit(self._model.encode_text(tokens)))
+                parts.append(_unit(self.model.encode_text(tokens)))
         return np.concatenate(parts) if parts else np.empty((0, self.dim), np.float32)
 
     @cached_property
     def _tokenizer(self) -> Any:
         import open_clip
 
-        return open_clip.get_tokenizer(self._model_name)
+        return open_clip.get_tokenizer(self.model_name)
 
 
 def load(argument: str, device: str) -> OpenClipBackbone:
@@ -72,13 +77,59 @@ def load(argument: str, device: str) -> OpenClipBackbone:
             raise MissingError(f"{file} is not there; name a checkpoint: open_clip:{model_name}@CHECKPOINT_FILE")
         _register(model_name, file.parent)
         digest = hashlib.sha256(file.read_bytes()).hexdigest()[:8]
-        return _create(f"open_clip:{model_name}@{digest}", model_name, str(file), device)
+        return _create(f"open_clip:{model_name}@{digest}", model_name, str(file), device, _preprocessing(file))
     model_name, slash, pretrained = argument.partition("/")
     if not slash:
         raise UsageError(f"open_clip:{argument} names no weights; write open_clip:{argument}/PRETRAINED, for example "
                          f"open_clip:ViT-B-32/openai")  # fmt: skip
     _check_pair(model_name, pretrained)
-    return _create(f"open_clip:{model_name}/{pretrained}", model_name, pretrained, device)
+    return _create(f"open_clip:{model_name}/{pretrained}", architecture(model_name, pretrained), pretrained, device)
+
+
+def architecture(model_name: str, pretrained: str) -> str:
+    """The model the weights were trained as: open_clip only warns where weights of a QuickGELU model, such as OpenAI's
+    own, are put into one with another activation, whose vectors are then off."""
+    import open_clip
+
+    wants = open_clip.get_pretrained_cfg(model_name, pretrained).get("quick_gelu", False)
+    has = open_clip.get_model_config(model_name).get("quick_gelu", False)
+    quick = f"{model_name}-quickgelu"
+    return quick if wants and not has and quick in open_clip.list_models() else model_name
+
+
+def as_files(backbone: OpenClipBackbone) -> tuple[str, dict[str, bytes]]:
+    """The model as it is now, as files that `load` opens again: (MODEL, {file name: content}).
+
+    MODEL.pt is a state_dict that loads with weights_only, MODEL.json the configuration open_clip reads, and
+    MODEL.preprocess.json how pictures are resized and scaled. MODEL is the original's name with a digest of the
+    weights: open_clip knows no such model, so it takes the configuration beside the checkpoint.
+    """
+    import open_clip
+    import torch
+
+    buffer = io.BytesIO()
+    torch.save({name: tensor.cpu() for name, tensor in backbone.model.state_dict().items()}, buffer)
+    weights = buffer.getvalue()
+    original = re.sub(r"[^A-Za-z0-9._-]", "-", backbone.model_name.removeprefix("hf-hub:")).split(TUNED)[0]
+    name = f"{original}{TUNED}{hashlib.sha256(weights).hexdigest()[:8]}"
+    described = {
+        ".json": open_clip.get_model_config(backbone.model_name),
+        PREPROCESSING: backbone.model.visual.preprocess_cfg,
+    }
+    texts = {f"{name}{suffix}": json.dumps(value, indent=1).encode() for suffix, value in described.items()}
+    return name, {f"{name}.pt": weights, **texts}
+
+
+def _preprocessing(checkpoint: Path) -> dict[str, Any]:
+    """What the file beside a checkpoint says of its pictures, as open_clip's arguments; nothing where there is none."""
+    file = checkpoint.with_suffix(PREPROCESSING)
+    if not file.is_file():
+        return {}
+    try:
+        told = json.loads(file.read_text())
+        return {f"image_{name}": told[name] for name in ("mean", "std", "interpolation", "resize_mode")}
+    except (ValueError, KeyError, TypeError) as error:
+        raise BadInputError(f"{file} does not say mean, std, interpolation and resize_mode ({error!r})") from error
 
 
 def _register(model_name: str, folder: Path) -> None:
@@ -105,12 +156,14 @@ def _check_pair(model_name: str, pretrained: str) -> None:
         raise UnknownNameError(f"pretrained weight of {model_name}", pretrained, known)
 
 
-def _create(name: str, model_name: str, pretrained: str | None, device: str) -> OpenClipBackbone:
+def _create(
+    name: str, model_name: str, pretrained: str | None, device: str, preprocessing: dict[str, Any] | None = None
+) -> OpenClipBackbone:
     import open_clip
 
     try:
         model, _, transform = open_clip.create_model_and_transforms(
-            model_name, pretrained=pretrained, weights_only=True
+            model_name, pretrained=pretrained, weights_only=True, **(preprocessing or {})
         )
     except (OSError, RuntimeError, ValueError, FileNotFoundError) as error:
         if pretrained is not None and Path(pretrained).is_file():

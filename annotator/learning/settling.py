@@ -2,9 +2,9 @@
 
 What `annotator simulate --cascade` and `benchmarks.guarantee_cost` run. Three rules:
 
-guarantee  `planning.plan` chooses the sets. What lies outside them is asked first, the most doubtful images in
-           small steps; after each the head learns and the sets are planned anew; when little is left outside, the sets are audited and settled or
-           given up. A tag ends when nothing of it is open
+guarantee  `planning.plan` chooses the sets. What lies outside them is asked first, the most doubtful images in small
+           steps; after each the head learns and the sets are planned anew; when little is left outside, the sets are
+           audited and settled or given up. A tag ends when nothing of it is open
 lsun       LSUN (arXiv 1506.03365): two thresholds read off the held-out sample, settled without proof; the rest is
            asked in the same steps
 cut        p >= 1/2 is positive, everything else negative, after the first sample
@@ -165,7 +165,7 @@ class _Cascade:
 
     def _step(self, tag: int) -> int:
         """How many images are asked before the next training."""
-        return max(FEW, round(GROWTH * (self.asked[:, tag] >= 0).sum()))
+        return max(FEW, round(GROWTH * int((self.asked[:, tag] >= 0).sum())))
 
     def _outside(self, p: NDArray[np.floating[Any]], is_open: NDArray[np.bool_], planned: Plan, tag: int) -> Rows:
         """Open images outside both sets, the most doubtful first."""

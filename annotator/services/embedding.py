@@ -5,7 +5,7 @@ import io
 import json
 import time
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import lru_cache
@@ -60,7 +60,7 @@ def embed(
     folder.mkdir(parents=True, exist_ok=True)
     with FileLock(folder / "writer.lock"):
         store = ShardedArray.create(folder, backbone.dim, backbone=backbone.name, spec=spec)
-        uris = _first_files(workspace)
+        uris = first_files(workspace)
         report = EmbedReport(backbone.name, images=len(uris), new=len(uris) - len(store))
         began = time.monotonic()
         failed = _retried(workspace, backbone, store, uris)
@@ -78,6 +78,12 @@ def current_backbone(workspace: Workspace) -> str | None:
     """The full name of the backbone embedded last; None before the first `embed`."""
     file = workspace.folder / "embeddings" / "current.json"
     return json.loads(file.read_text())["name"] if file.exists() else None
+
+
+def current_spec(workspace: Workspace) -> str | None:
+    """How a person named the backbone embedded last; None before the first `embed`."""
+    file = workspace.folder / "embeddings" / "current.json"
+    return json.loads(file.read_text())["spec"] if file.exists() else None
 
 
 def has_texts(workspace: Workspace) -> bool:
@@ -127,7 +133,7 @@ def cached_backbone(spec: str, device: str) -> Backbone:
     return open_backbone(spec, device)
 
 
-def _first_files(workspace: Workspace) -> list[str]:
+def first_files(workspace: Workspace) -> list[str]:
     """One readable place of each image, by row."""
     with workspace.reading() as session:
         first = select(func.min(ImageFile.id)).group_by(ImageFile.image_row)
@@ -180,24 +186,32 @@ def _fill(
 def _decoded(
     workspace: Workspace, backbone: Backbone, uris: Sequence[str], start: int
 ) -> Iterator[tuple[int, NDArray[np.generic], list[int]]]:
-    """(first row, batch ready for the device, places that could not be read), decoded ahead in threads.
+    """(first row, batch ready for the device, places that could not be read), decoded ahead."""
+    firsts = range(start, len(uris), backbone.batch_size)
+    chunks = (uris[first : first + backbone.batch_size] for first in firsts)
+    for first, arrays in zip(firsts, prepared_ahead(workspace, backbone, chunks), strict=True):
+        yield first, *_stacked(arrays, backbone)
 
-    Threads are enough: Pillow decodes and resizes outside the interpreter lock.
+
+def prepared_ahead(
+    workspace: Workspace, backbone: Backbone, chunks: Iterable[Sequence[str]]
+) -> Iterator[list[NDArray[np.generic] | None]]:
+    """The pictures of each chunk of files, ready for the device, None for one that cannot be read.
+
+    A few chunks are decoded ahead in threads, which are enough: Pillow decodes and resizes outside the interpreter
+    lock.
     """
-
     threads = workspace.settings.workers or cpu_count() or 1
     with ThreadPoolExecutor(threads, thread_name_prefix="decode") as pool:
-        waiting: deque[tuple[int, list[Future[NDArray[np.generic] | None]]]] = deque()
-        firsts = iter(range(start, len(uris), backbone.batch_size))
+        waiting: deque[list[Future[NDArray[np.generic] | None]]] = deque()
+        coming = iter(chunks)
         try:
             while True:
-                while len(waiting) <= AHEAD and (first := next(firsts, None)) is not None:
-                    chunk = uris[first : first + backbone.batch_size]
-                    waiting.append((first, [pool.submit(_prepared, backbone, uri) for uri in chunk]))
+                while len(waiting) <= AHEAD and (chunk := next(coming, None)) is not None:
+                    waiting.append([pool.submit(_prepared, backbone, uri) for uri in chunk])
                 if not waiting:
                     return
-                first, futures = waiting.popleft()
-                yield first, *_stacked([future.result() for future in futures], backbone)
+                yield [future.result() for future in waiting.popleft()]
         finally:
             pool.shutdown(wait=False, cancel_futures=True)
 

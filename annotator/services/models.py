@@ -55,9 +55,14 @@ def load_arrays(workspace: Workspace, model_id: int) -> dict[str, NDArray[Any]]:
     return load_file(workspace.model_folder(model_id) / "head.safetensors")
 
 
+def head(workspace: Workspace, model: Model) -> Head:
+    """The trained head of a model, not calibrated."""
+    arrays = load_arrays(workspace, model.id)
+    return Head.from_arrays({**arrays, "scale": arrays["scale"].reshape(())})  # (1,) in files of earlier versions
+
+
 def variances(workspace: Workspace, model: Model) -> Callable[[NDArray[np.floating[Any]]], NDArray[np.float32]]:
     """From (n, D) embeddings to (n, C) posterior variances of the calibrated logits."""
-    arrays = load_arrays(workspace, model.id)
-    head = Head.from_arrays({**arrays, "scale": arrays["scale"].reshape(())})  # (1,) in files of earlier versions
-    stretch = np.float32(arrays["slope"]) ** 2
-    return lambda X: head.variances(X) * stretch
+    trained = head(workspace, model)
+    stretch = np.float32(load_arrays(workspace, model.id)["slope"]) ** 2
+    return lambda X: trained.variances(X) * stretch

@@ -9,27 +9,8 @@ import pytest
 from PIL import Image
 
 from annotator.backbones import BACKBONES, Backbone, open_backbone, slug
+from annotator.backbones.open_clip import architecture
 from annotator.errors import AnnotatorError, BadInputError, DeviceError, MissingError, UnknownNameError, UsageError
-
-TINY = {
-    "embed_dim": 24,
-    "vision_cfg": {"image_size": 32, "layers": 1, "width": 32, "patch_size": 16, "head_width": 16},
-    "text_cfg": {"context_length": 16, "vocab_size": 49408, "width": 32, "heads": 2, "layers": 1},
-}
-
-
-@pytest.fixture(scope="session")
-def tiny_open_clip(tmp_path_factory: pytest.TempPathFactory) -> str:
-    """The specification of a small open_clip model of our own configuration, saved as a checkpoint."""
-    import open_clip
-    import torch
-
-    folder = tmp_path_factory.mktemp("tiny")
-    (folder / "tiny-for-tests.json").write_text(json.dumps(TINY))
-    open_clip.add_model_config(folder)
-    torch.manual_seed(0)
-    torch.save(open_clip.create_model("tiny-for-tests").state_dict(), folder / "tiny.pt")
-    return f"open_clip:tiny-for-tests@{folder / 'tiny.pt'}"
 
 
 @pytest.fixture(params=list(BACKBONES))
@@ -90,6 +71,19 @@ def test_words_are_unit_vectors_beside_the_pictures_or_there_are_none(backbone: 
     if texts is not None:
         assert texts.shape == (2, backbone.dim)
         np.testing.assert_allclose(np.linalg.norm(texts, axis=1), 1, atol=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("model", "weights", "built"),
+    [
+        ("ViT-B-32", "openai", "ViT-B-32-quickgelu"),
+        ("ViT-L-14", "openai", "ViT-L-14-quickgelu"),
+        ("ViT-B-32-quickgelu", "openai", "ViT-B-32-quickgelu"),
+        ("ViT-B-32", "laion2b_s34b_b79k", "ViT-B-32"),
+    ],
+)
+def test_weights_go_into_the_model_they_were_trained_as(model: str, weights: str, built: str) -> None:
+    assert architecture(model, weights) == built
 
 
 def test_the_name_is_a_file_name_and_tells_weights_apart(tiny_open_clip: str, tmp_path: Path) -> None:
