@@ -1,0 +1,311 @@
+"""Does the guarantee of the cascade hold? Simulated projects: python -m benchmarks.guarantee_validity [--quick].
+
+One tag a project, see `simulated_cascade`: 500 answers at random, then up to three rounds, each audited page by page
+until it decides, at precision 0.95, recall 0.95 and confidence 0.95. A project is broken when at its end
+
+- the certified precision or recall is more than the true one,
+- a settled set did not meet the goal it was settled under, or
+- the final labels miss 0.95: in precision where a set was accepted; in recall, of the images that are decided, where one
+  was rejected.
+
+At most 5 % of the projects of each setting may be. The adversary proposes what barely breaks its promise, so that the
+5 % are put to the test; a calibrated model leaves them nearly unused.
+
+LSUN's rule on the same 500 answers: two thresholds read off 100 of them, settled at once, the band between them
+answered by people; broken when these final labels miss precision or recall 0.95.
+
+Human noise: what the guarantee promises (what people would accept) and what then holds of the truth.
+"""
+
+import argparse
+import time
+from collections.abc import Iterable
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import asdict, dataclass, replace
+from itertools import product
+from multiprocessing import get_context
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from tqdm import tqdm
+
+from annotator.learning import cascade
+from annotator.learning.bounds import clopper_pearson, interval, interval_path
+from annotator.terms import LabelState
+from benchmarks.report import show, write
+from benchmarks.simulated_cascade import (
+    ALPHA,
+    HELD_OUT,
+    PRECISION,
+    RECALL,
+    Counts,
+    Model,
+    Project,
+    Setting,
+    drawn,
+    fresh,
+    probabilities,
+    run,
+)
+
+PREVALENCES = (0.002, 0.01, 0.05, 0.3)
+AUCS = (0.7, 0.9, 0.97, 0.999)
+POOLS = (1_000, 10_000, 100_000, 1_000_000)
+NOISY = (Setting(0.05, 0.999, 100_000, Model.CALIBRATED), Setting(0.3, 0.97, 100_000, Model.CALIBRATED))
+ERRORS, VOTES = (0.0, 0.02, 0.05), (1, 2)
+TIMED_SIZE, TIMED_DRAWS = 10_000_000, 3_000
+WORKERS = 2
+
+
+@dataclass(frozen=True)
+class Quality:
+    """Of labels: `recall` counts the undecided positives as missed, `decided_recall` leaves them out."""
+
+    precision: float
+    recall: float
+    decided_recall: float
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """One project. `settled`, `lsun_settled`: shares of the pool; `truth`: of its labels, held against the truth."""
+
+    broken: bool
+    settled: float
+    sets: int
+    lsun_broken: bool
+    lsun_settled: float
+    truth: Quality
+
+
+def quality(project: Project, *, of_truth: bool) -> Quality:
+    """Of the labels the project has now, held against what people say of every image or against the truth."""
+    said_yes, said_no = np.diag([0, 1]) @ project.people, np.diag([1, 0]) @ project.people
+    yes = said_yes + sum(s.rest for s in project.accepted)
+    no = said_no + sum(s.rest for s in project.rejected)
+    right, missed, undecided = (
+        int(images[:, 1].sum() if of_truth else images[1].sum()) for images in (yes, no, project.open.sum(axis=2))
+    )
+    return Quality(
+        _share(right, int(yes.sum())), _share(right, right + missed + undecided), _share(right, right + missed)
+    )
+
+
+def broken(project: Project) -> bool:
+    proven, real = project.certificate, quality(project, of_truth=False)
+    return bool(
+        proven.precision > real.precision
+        or proven.recall > real.recall
+        or any(settled.broken for settled in (*project.accepted, *project.rejected))
+        or (project.accepted and real.precision < PRECISION)
+        or (project.rejected and real.decided_recall < RECALL)
+    )
+
+
+def lsun(project: Project, answered: Counts, model: Model, rng: np.random.Generator) -> tuple[bool, int]:
+    """Whether LSUN's rule breaks what it is meant to reach, and how many images it settles."""
+    scores = probabilities(model)
+    held = drawn(answered, HELD_OUT, rng).sum(axis=1)  # (2 said, bins)
+    labels = np.repeat([LabelState.NEGATIVE, LabelState.POSITIVE], held.sum(axis=1))
+    above, below = cascade.lsun_thresholds(np.repeat([scores, scores], held.ravel()), labels, PRECISION, RECALL)
+    accepted, rejected = scores >= above, scores < below
+    negatives, positives = project.open.sum(axis=1)
+    right = project.positive + int(positives[~rejected].sum())
+    wrong, missed = int(negatives[accepted].sum()), int(positives[rejected].sum())
+    misses = _share(right, right + wrong) < PRECISION or _share(right, right + missed) < RECALL
+    return misses, int((negatives + positives)[accepted | rejected].sum())
+
+
+def simulated(setting: Setting, rng: np.random.Generator) -> Outcome:
+    project, answered = fresh(setting, rng)
+    lsun_broken, lsun_settled = lsun(project, answered, setting.model, rng)
+    run(project, setting.model, rng)
+    sets = (*project.accepted, *project.rejected)
+    settled = sum(int(s.rest.sum()) for s in sets)
+    return Outcome(
+        broken(project), settled / setting.pool, len(sets), lsun_broken, lsun_settled / setting.pool,
+        quality(project, of_truth=True),
+    )  # fmt: skip
+
+
+def outcomes(setting: Setting, runs: int) -> list[Outcome]:
+    seed = [round(1e4 * setting.prevalence), round(1e4 * setting.auc), setting.pool, list(Model).index(setting.model)]
+    seed += [round(1e4 * setting.error), setting.votes]
+    return [simulated(setting, rng) for rng in np.random.default_rng(seed).spawn(runs)]
+
+
+def figures(setting: Setting, runs: int) -> dict[str, Any]:
+    """One setting of the grid."""
+    found = outcomes(setting, runs)
+    low, high = clopper_pearson(runs, sum(o.broken for o in found), 0.05)
+    return {
+        "prevalence": setting.prevalence,
+        "auc": setting.auc,
+        "pool": setting.pool,
+        "model": setting.model.value,
+        "calibrated": setting.model == Model.CALIBRATED,
+        "runs": runs,
+        "broken": sum(o.broken for o in found),
+        "broken_share": _mean(o.broken for o in found),
+        "broken_share_low": low,
+        "broken_share_high": high,
+        "settled_share": _mean(o.settled for o in found),
+        "projects_settling": _mean(o.sets > 0 for o in found),
+        "lsun_broken_share": _mean(o.lsun_broken for o in found),
+        "lsun_settled_share": _mean(o.lsun_settled for o in found),
+    }
+
+
+def noise_figures(setting: Setting, runs: int) -> dict[str, Any]:
+    """One setting of human noise; shares of the truth are means over the projects, then the worst twentieth."""
+    found = outcomes(setting, runs)
+    row = {name: value for name, value in asdict(setting).items() if name != "model"}
+    row |= {"runs": runs, "accepted_label_error": setting.label_error, "settled_share": _mean(o.settled for o in found)}
+    row |= {"broken_share": _mean(o.broken for o in found)}
+    for name in ("precision", "decided_recall"):
+        values = [getattr(o.truth, name) for o in found]
+        row |= {f"true_{name}": _mean(values), f"true_{name}_5th": float(np.quantile(values, 0.05))}
+    return row
+
+
+def timing() -> dict[str, float]:
+    """Milliseconds: the median of one update, and the path of all draws of a large set."""
+    answers = np.random.default_rng(0).random(TIMED_DRAWS) < 0.97
+    updates = [
+        _milliseconds(lambda n=n: interval(n, int(answers[:n].sum()), TIMED_SIZE, ALPHA))
+        for n in range(10, TIMED_DRAWS + 1, 10)
+    ]
+    paths = [_milliseconds(lambda: interval_path(answers, TIMED_SIZE, ALPHA)) for _ in range(20)]
+    return {
+        "size": TIMED_SIZE,
+        "draws": TIMED_DRAWS,
+        "update_ms": float(np.median(updates)),
+        "worst_update_ms": max(updates),
+        "path_ms": float(np.median(paths)),
+    }
+
+
+def _milliseconds(work: Any) -> float:
+    began = time.perf_counter()
+    work()
+    return 1000 * (time.perf_counter() - began)
+
+
+def _mean(values: Iterable[float]) -> float:
+    return float(np.mean(list(values)))
+
+
+def _share(part: int, whole: int) -> float:
+    return part / whole if whole else 1.0
+
+
+def summary(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Per model: all projects together, and the worst setting."""
+    table = []
+    for model in Model:
+        own = [row for row in rows if row["model"] == model.value]
+        if not own:
+            continue
+        runs, count = sum(row["runs"] for row in own), sum(row["broken"] for row in own)
+        low, high = clopper_pearson(runs, count, 0.05)
+        worst = max(own, key=lambda row: row["broken_share"])
+        table.append(
+            {
+                "model": model.value, "settings": len(own), "projects": runs, "broken": _percent(count / runs),
+                "95 % interval": f"{_percent(low)} to {_percent(high)}",
+                "worst setting": f"{_percent(worst['broken_share'])} ({_percent(worst['broken_share_low'])} to "
+                f"{_percent(worst['broken_share_high'])})",
+                "settings surely above 5 %": sum(row["broken_share_low"] > ALPHA for row in own),
+                "settled": _percent(_mean(row["settled_share"] for row in own)),
+                "LSUN broken": _percent(_mean(row["lsun_broken_share"] for row in own)),
+                "LSUN's worst": _percent(max(row["lsun_broken_share"] for row in own)),
+                "LSUN settled": _percent(_mean(row["lsun_settled_share"] for row in own)),
+            }
+        )  # fmt: skip
+    return table
+
+
+def _percent(share: float) -> str:
+    return f"{100 * share:.1f} %"
+
+
+def of_setting(row: dict[str, Any]) -> dict[str, Any]:
+    """A setting's row as it is printed."""
+    interval_ = f"{_percent(row['broken_share_low'])} to {_percent(row['broken_share_high'])}"
+    return {
+        "model": row["model"],
+        "prevalence": _percent(row["prevalence"]),
+        "AUC": f"{row['auc']:g}",
+        "pool": f"{row['pool']:,}",
+        "broken": _percent(row["broken_share"]),
+        "95 % interval": interval_,
+        "projects that settle": _percent(row["projects_settling"]),
+        "settled": _percent(row["settled_share"]),
+        "LSUN broken": _percent(row["lsun_broken_share"]),
+        "LSUN settled": _percent(row["lsun_settled_share"]),
+    }
+
+
+def of_noise(row: dict[str, Any]) -> dict[str, Any]:
+    return {
+        "prevalence": _percent(row["prevalence"]),
+        "AUC": f"{row['auc']:g}",
+        "error": _percent(row["error"]),
+        "votes": row["votes"],
+        "labels wrong": _percent(row["accepted_label_error"]),
+        "promise broken": _percent(row["broken_share"]),
+        "settled": _percent(row["settled_share"]),
+        "true precision (5th percentile)": f"{_percent(row['true_precision'])} ({_percent(row['true_precision_5th'])})",
+        "true recall (5th percentile)": f"{_percent(row['true_decided_recall'])} "
+        f"({_percent(row['true_decided_recall_5th'])})",
+    }
+
+
+def grid(*, quick: bool) -> list[Setting]:
+    if quick:
+        return [
+            Setting(prevalence, auc, 10_000, model)
+            for model, prevalence, auc in product(Model, (0.01, 0.3), (0.9, 0.999))
+        ]
+    return [Setting(*place, model) for model in Model for place in product(PREVALENCES, AUCS, POOLS)]
+
+
+def noise_grid() -> list[Setting]:
+    noisy = [replace(setting, error=error, votes=votes) for setting, error, votes in product(NOISY, ERRORS, VOTES)]
+    return [setting for setting in noisy if setting.error or setting.votes == 1]
+
+
+def options() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--quick", action="store_true", help="few settings, 100 runs each: under a minute")
+    parser.add_argument("--runs", type=int, help="simulated projects a setting, by default 500")
+    parser.add_argument("--json", type=Path, help="write the figures here")
+    return parser.parse_args()
+
+
+def all_rows(
+    pool: ProcessPoolExecutor, work: Any, settings: list[Setting], runs: int, what: str
+) -> list[dict[str, Any]]:
+    return list(tqdm(pool.map(work, settings, [runs] * len(settings)), total=len(settings), desc=what, mininterval=1))
+
+
+def main() -> None:
+    chosen = options()
+    runs = chosen.runs or (100 if chosen.quick else 500)
+    timed = timing()  # before two processes keep both cores busy
+    with ProcessPoolExecutor(WORKERS, mp_context=get_context("spawn")) as pool:
+        rows = all_rows(pool, figures, grid(quick=chosen.quick), runs, "settings")
+        noise = all_rows(pool, noise_figures, noise_grid(), runs, "human noise")
+    show(f"Every setting, {runs} projects each", [of_setting(row) for row in rows])
+    show("Human noise, calibrated model, pools of 100,000", [of_noise(row) for row in noise])
+    show("All settings together, per model", summary(rows))
+    print(
+        f"One interval update for {timed['size']:,} images: median {timed['update_ms']:.2f} ms, worst "
+        f"{timed['worst_update_ms']:.2f} ms; all {timed['draws']:,} draws at once: {timed['path_ms']:.1f} ms"
+    )
+    write(chosen.json, {"settings": rows, "noise": noise, "timing": timed})
+
+
+if __name__ == "__main__":
+    main()
