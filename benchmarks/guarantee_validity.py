@@ -5,11 +5,13 @@ until it decides, at precision 0.95, recall 0.95 and confidence 0.95. A project 
 
 - the certified precision or recall is more than the true one,
 - a settled set did not meet the goal it was settled under, or
-- the final labels miss 0.95: in precision where a set was accepted; in recall, of the images that are decided, where one
-  was rejected.
+- the final labels miss 0.95: in precision where a set was accepted; in recall, of the images that are decided, where
+  one was rejected.
 
-At most 5 % of the projects of each setting may be. The adversary proposes what barely breaks its promise, so that the
-5 % are put to the test; a calibrated model leaves them nearly unused.
+At most 5 % of the projects of each setting may be. The adversary proposes what barely breaks its promise: a model
+that is nearly right gives an audit little to catch.
+
+Of every setting: the share of broken projects, of those that settle anything, and of the pool that is settled.
 
 LSUN's rule on the same 500 answers: two thresholds read off 100 of them, settled at once, the band between them
 answered by people; broken when these final labels miss precision or recall 0.95.
@@ -21,7 +23,7 @@ import argparse
 import time
 from collections.abc import Iterable
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, replace
 from itertools import product
 from multiprocessing import get_context
 from pathlib import Path
@@ -30,103 +32,19 @@ from typing import Any
 import numpy as np
 from tqdm import tqdm
 
-from annotator.learning import cascade
 from annotator.learning.bounds import clopper_pearson, interval, interval_path
-from annotator.terms import LabelState
+from benchmarks.kept_promises import Outcome, simulated
 from benchmarks.report import show, write
-from benchmarks.simulated_cascade import (
-    ALPHA,
-    HELD_OUT,
-    PRECISION,
-    RECALL,
-    Counts,
-    Model,
-    Project,
-    Setting,
-    drawn,
-    fresh,
-    probabilities,
-    run,
-)
+from benchmarks.simulated_cascade import ALPHA, Model, Setting
 
 PREVALENCES = (0.002, 0.01, 0.05, 0.3)
 AUCS = (0.7, 0.9, 0.97, 0.999)
 POOLS = (1_000, 10_000, 100_000, 1_000_000)
+ADVERSARY_POOLS = (1_000, 100_000)
 NOISY = (Setting(0.05, 0.999, 100_000, Model.CALIBRATED), Setting(0.3, 0.97, 100_000, Model.CALIBRATED))
 ERRORS, VOTES = (0.0, 0.02, 0.05), (1, 2)
 TIMED_SIZE, TIMED_DRAWS = 10_000_000, 3_000
 WORKERS = 2
-
-
-@dataclass(frozen=True)
-class Quality:
-    """Of labels: `recall` counts the undecided positives as missed, `decided_recall` leaves them out."""
-
-    precision: float
-    recall: float
-    decided_recall: float
-
-
-@dataclass(frozen=True)
-class Outcome:
-    """One project. `settled`, `lsun_settled`: shares of the pool; `truth`: of its labels, held against the truth."""
-
-    broken: bool
-    settled: float
-    sets: int
-    lsun_broken: bool
-    lsun_settled: float
-    truth: Quality
-
-
-def quality(project: Project, *, of_truth: bool) -> Quality:
-    """Of the labels the project has now, held against what people say of every image or against the truth."""
-    said_yes, said_no = np.diag([0, 1]) @ project.people, np.diag([1, 0]) @ project.people
-    yes = said_yes + sum(s.rest for s in project.accepted)
-    no = said_no + sum(s.rest for s in project.rejected)
-    right, missed, undecided = (
-        int(images[:, 1].sum() if of_truth else images[1].sum()) for images in (yes, no, project.open.sum(axis=2))
-    )
-    return Quality(
-        _share(right, int(yes.sum())), _share(right, right + missed + undecided), _share(right, right + missed)
-    )
-
-
-def broken(project: Project) -> bool:
-    proven, real = project.certificate, quality(project, of_truth=False)
-    return bool(
-        proven.precision > real.precision
-        or proven.recall > real.recall
-        or any(settled.broken for settled in (*project.accepted, *project.rejected))
-        or (project.accepted and real.precision < PRECISION)
-        or (project.rejected and real.decided_recall < RECALL)
-    )
-
-
-def lsun(project: Project, answered: Counts, model: Model, rng: np.random.Generator) -> tuple[bool, int]:
-    """Whether LSUN's rule breaks what it is meant to reach, and how many images it settles."""
-    scores = probabilities(model)
-    held = drawn(answered, HELD_OUT, rng).sum(axis=1)  # (2 said, bins)
-    labels = np.repeat([LabelState.NEGATIVE, LabelState.POSITIVE], held.sum(axis=1))
-    above, below = cascade.lsun_thresholds(np.repeat([scores, scores], held.ravel()), labels, PRECISION, RECALL)
-    accepted, rejected = scores >= above, scores < below
-    negatives, positives = project.open.sum(axis=1)
-    right = project.positive + int(positives[~rejected].sum())
-    wrong, missed = int(negatives[accepted].sum()), int(positives[rejected].sum())
-    misses = _share(right, right + wrong) < PRECISION or _share(right, right + missed) < RECALL
-    return misses, int((negatives + positives)[accepted | rejected].sum())
-
-
-def simulated(setting: Setting, rng: np.random.Generator) -> Outcome:
-    project, answered = fresh(setting, rng)
-    lsun_broken, lsun_settled = lsun(project, answered, setting.model, rng)
-    run(project, setting.model, rng)
-    sets = (*project.accepted, *project.rejected)
-    settled = sum(int(s.rest.sum()) for s in sets)
-    return Outcome(
-        broken(project), settled / setting.pool, len(sets), lsun_broken, lsun_settled / setting.pool,
-        quality(project, of_truth=True),
-    )  # fmt: skip
 
 
 def outcomes(setting: Setting, runs: int) -> list[Outcome]:
@@ -151,9 +69,10 @@ def figures(setting: Setting, runs: int) -> dict[str, Any]:
         "broken_share_low": low,
         "broken_share_high": high,
         "settled_share": _mean(o.settled for o in found),
-        "projects_settling": _mean(o.sets > 0 for o in found),
+        "projects_settling": _mean(o.settled > 0 for o in found),
         "lsun_broken_share": _mean(o.lsun_broken for o in found),
         "lsun_settled_share": _mean(o.lsun_settled for o in found),
+        "lsun_projects_settling": _mean(o.lsun_settled > 0 for o in found),
     }
 
 
@@ -196,10 +115,6 @@ def _mean(values: Iterable[float]) -> float:
     return float(np.mean(list(values)))
 
 
-def _share(part: int, whole: int) -> float:
-    return part / whole if whole else 1.0
-
-
 def summary(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
     """Per model: all projects together, and the worst setting."""
     table = []
@@ -240,9 +155,10 @@ def of_setting(row: dict[str, Any]) -> dict[str, Any]:
         "pool": f"{row['pool']:,}",
         "broken": _percent(row["broken_share"]),
         "95 % interval": interval_,
-        "projects that settle": _percent(row["projects_settling"]),
+        "settles": _percent(row["projects_settling"]),
         "settled": _percent(row["settled_share"]),
         "LSUN broken": _percent(row["lsun_broken_share"]),
+        "LSUN settles": _percent(row["lsun_projects_settling"]),
         "LSUN settled": _percent(row["lsun_settled_share"]),
     }
 
@@ -268,7 +184,11 @@ def grid(*, quick: bool) -> list[Setting]:
             Setting(prevalence, auc, 10_000, model)
             for model, prevalence, auc in product(Model, (0.01, 0.3), (0.9, 0.999))
         ]
-    return [Setting(*place, model) for model in Model for place in product(PREVALENCES, AUCS, POOLS)]
+    return [
+        Setting(*place, model)
+        for model in Model
+        for place in product(PREVALENCES, AUCS, ADVERSARY_POOLS if model == Model.ADVERSARY else POOLS)
+    ]
 
 
 def noise_grid() -> list[Setting]:

@@ -1,9 +1,9 @@
 """One simulated project of one tag, from its first answers to its last round, by the functions of annotator.learning.
 
-The pool is a histogram. Scores are binormal: z ~ N(0, 1) for negatives, N(d, 1) for positives; what they say of an image
-is the log-odds d z - d^2 / 2 + logit(prevalence), and only its bin is kept. Sets are unions of bins, so that a pool of a
-million images costs no more than one of a thousand. The answers of n draws without replacement are a hypergeometric
-number of positives in random order.
+The pool is a histogram. Scores are binormal: z ~ N(0, 1) for negatives, N(d, 1) for positives; what they say of an
+image is the log-odds d z - d^2 / 2 + logit(prevalence), and only its bin is kept. Sets are unions of bins, so that a
+pool of a million images costs no more than one of a thousand. The answers of n draws without replacement are a
+hypergeometric number of positives in random order.
 
 Before every further round each open image gives one more piece of evidence, right with probability 0.8, as from a
 retrained model: its log-odds move by log 4. Log-odds stay calibrated; what the `Model` makes of them need not be.
@@ -21,7 +21,6 @@ from scipy.special import expit, ndtr, ndtri
 
 from annotator.learning import audits, cascade
 from annotator.learning.audits import AcceptGoal, AuditState, Certificate, Decision, RejectGoal
-from annotator.terms import LabelState
 
 Counts = NDArray[np.int64]  # (2 said, 2 true, ...) images: [1, 0] people call positive what is negative
 
@@ -146,16 +145,19 @@ def run(project: Project, model: Model, rng: np.random.Generator) -> None:
 def with_evidence(counts: Counts, rng: np.random.Generator) -> Counts:
     """The open images after one more piece of evidence each."""
     up = rng.binomial(counts, np.array([1 - EVIDENCE, EVIDENCE])[None, :, None])
+    down = counts - up
     moved = np.zeros_like(counts)
-    for images, shift in ((up, SHIFT), (counts - up, -SHIFT)):
-        place = np.clip(np.arange(counts.shape[2]) + shift, 0, counts.shape[2] - 1)
-        np.add.at(moved, (slice(None), slice(None), place), images)
+    moved[..., SHIFT:] += up[..., :-SHIFT]
+    moved[..., :-SHIFT] += down[..., SHIFT:]
+    # The bins at the ends hold all that is beyond them.
+    moved[..., -1] += up[..., -SHIFT:].sum(axis=-1)
+    moved[..., 0] += down[..., :SHIFT].sum(axis=-1)
     return moved
 
 
 def probabilities(model: Model) -> NDArray[np.float64]:
     """(bins,) what the model says of the images of each bin."""
-    return expit(1.5 * LOG_ODDS + 0.5 if model == Model.OVER_CONFIDENT else LOG_ODDS)
+    return np.asarray(expit(1.5 * LOG_ODDS + 0.5 if model == Model.OVER_CONFIDENT else LOG_ODDS))
 
 
 def proposed(project: Project, model: Model) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
@@ -224,7 +226,7 @@ def audited(
     answers = rng.permutation(np.arange(most) < right).astype(np.int8)
     looked, state = 0, None
     while state is None or (state.decision == Decision.GO_ON and looked < most):
-        looked = min(max(page, 3 * looked), most)
+        looked = min(max(page, 8 * looked), most)
         state = _looked(answers[:looked], size, goal, alpha)
     if state.decided_at is None:
         return state
