@@ -32,6 +32,7 @@ MOST_DRAWS = 3000  # of one set; then it is left open
 EVIDENCE = 0.8
 SHIFT = 32  # bins that one piece of evidence moves an image
 LOG_ODDS = np.arange(-550, 551) * math.log(EVIDENCE / (1 - EVIDENCE)) / SHIFT
+CORRECTED = 5  # wrong members drawn, and so corrected, before most false proofs: the adversary allows for them
 SEEN = 20_000  # of larger pools so many images, evenly from the order of their scores, stand for all in a proposal
 
 
@@ -184,7 +185,7 @@ def adversarial(project: Project) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]
     size, positive = project.open.sum(axis=(0, 1)), project.open[1].sum(axis=0)
     top_size, top_positive = np.cumsum(size[::-1])[::-1], np.cumsum(positive[::-1])[::-1]
     surplus = audits.surplus_of(project.positive, [s.audit for s in project.accepted], PRECISION)
-    lacking = (PRECISION * top_size - surplus - top_positive) / np.maximum(top_size, 1)
+    lacking = (PRECISION * (top_size - CORRECTED) - surplus - top_positive) / np.maximum(top_size, 1)
     poor = np.flatnonzero((lacking > 0) & (top_size >= cascade.SMALLEST))
     start = poor[np.argmin(lacking[poor])] if len(poor) else len(bins)
     allowed = RejectGoal(RECALL, project.found, project.missed).allowed(0)
