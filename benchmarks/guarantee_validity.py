@@ -132,7 +132,7 @@ def of_model(rows: list[dict[str, Any]]) -> dict[str, Any]:
         "broken": f"{_percent(count / runs)} ({_range(*clopper_pearson(runs, count, 0.05))})",
         "worst setting": f"{_percent(worst['broken_share'])} "
         f"({_range(worst['broken_share_low'], worst['broken_share_high'])})",
-        "settings above 5 %": f"{sum(row['broken_share_low'] > ALPHA for row in rows)} of {len(rows)}",
+        "settings surely above 5 %": f"{sum(row['broken_share_low'] > ALPHA for row in rows)} of {len(rows)}",
         "settles": _percent(_mean(row["projects_settling"] for row in rows)),
         "settled": _percent(_mean(row["settled_share"] for row in rows)),
         "LSUN broken": _percent(lsun_broken),
