@@ -277,3 +277,6 @@ class RoundSet(Base):
     low: Mapped[int]  # exact interval for the number of true positives in the set
     high: Mapped[int]
     decision: Mapped[str]  # go on, settled, failed
+    plan: Mapped[dict[str, Any]] = mapped_column(server_default="{}", default=dict)
+    """expected: positives by the model; draws: until the proof; of a reject set also found: sure positives then, and
+    hoped: those expected in the accept set and outside both sets."""

@@ -157,7 +157,8 @@ def audit_rejected(
 def surplus_of(people_positive: int, settled: Iterable[AuditState], precision: float) -> float:
     """Positives that a tag has to spare above `precision`: a set may be a little worse where the rest is better.
 
-    `people_positive`: positives from people, drawn ones included; `settled`: the accepted sets.
+    `people_positive`: positives from people, those drawn from settled and failed sets included; `settled`: the accepted
+    sets. Positives drawn from the set that the surplus is for stay out: the bound of its audit counts them.
     """
     return people_positive * (1 - precision) + sum(_rest_low(a) - precision * (a.size - a.drawn) for a in settled)
 

@@ -63,6 +63,7 @@ class Plan:
     """The sets to propose, and what is expected of them; all (C,).
 
     open         images neither answered nor settled
+    expected     positives the model expects among them
     band         of these, outside both sets: to be asked, or left to the next round
     accept_draws, reject_draws   draws until the proof
     seconds      of the audits and the band together
@@ -71,6 +72,7 @@ class Plan:
 
     proposal: Proposal
     open: IntArray
+    expected: FloatArray
     band: IntArray
     accept_draws: IntArray
     reject_draws: IntArray
@@ -113,7 +115,7 @@ def plan(
     band = counts - proposal.accept_size - proposal.reject_size
     total = seconds.band * band + seconds.accept * ups_draws + seconds.reject * downs_draws
     by_hand = np.asarray(seconds.band * counts, np.float64)
-    return Plan(proposal, counts, band, ups_draws, downs_draws, total, by_hand)
+    return Plan(proposal, counts, expected, band, ups_draws, downs_draws, total, by_hand)
 
 
 def _candidates(

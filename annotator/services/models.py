@@ -8,12 +8,13 @@ import numpy as np
 from numpy.typing import NDArray
 from safetensors.numpy import load_file, save
 from sqlalchemy import select
+from sqlalchemy.orm import Session
 
 from annotator.arrays import write_whole
 from annotator.errors import MissingError
 from annotator.learning.heads import Head
 from annotator.workspace import Workspace
-from db.models import Model
+from db.models import Model, Tag
 
 
 def in_use(workspace: Workspace) -> Model | None:
@@ -35,6 +36,11 @@ def history(workspace: Workspace) -> list[Model]:
     """All models, the first one first."""
     with workspace.reading() as session:
         return list(session.scalars(select(Model).order_by(Model.id)))
+
+
+def tag_names(session: Session) -> dict[int, str]:
+    """Of all tags, archived ones included."""
+    return {tag.id: tag.name for tag in session.scalars(select(Tag))}
 
 
 def predictions(workspace: Workspace, model: Model) -> NDArray[np.float32]:

@@ -1,48 +1,45 @@
 """Rounds of the cascade: propose sets, audit them, settle what is proved, take a round back."""
 
-from collections.abc import Iterable
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
 import numpy as np
 from filelock import FileLock
 from numpy.typing import NDArray
-from sqlalchemy import delete, func, select
+from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from annotator.arrays import write_array
 from annotator.errors import ConflictError, MissingError
-from annotator.learning import audits, cascade
-from annotator.learning.audits import AcceptGoal, AuditState, Decision, RejectGoal
-from annotator.services import models
+from annotator.learning import cascade
+from annotator.learning.audits import Decision
+from annotator.learning.planning import Plan, plan
+from annotator.services import models, round_questions, round_records
 from annotator.services.people import annotator_called
+from annotator.services.round_sets import (
+    ACCEPT,
+    REJECT,
+    SIDES,
+    SetAudit,
+    audited,
+    members,
+    sets_file,
+    standing,
+)
 from annotator.services.snapshots import take
-from annotator.services.tasks import SHOWN_TAGS, Band, free_count
+from annotator.services.tasks import SHOWN_TAGS, free_count
 from annotator.snapshot import Snapshot
-from annotator.terms import LabelState, Origin, RoundStatus, Split, TaskKind
+from annotator.terms import LabelState, Origin, RoundStatus, Split
 from annotator.workspace import Workspace
-from db.models import Label, Round, RoundSet, Task
+from db.models import Model, Round, RoundSet
 
-ACCEPT, REJECT = "accept", "reject"
-AHEAD = 120  # draws of each set that wait as questions; more follow while its audit goes on
 WHOLE_IMAGES = 150  # random images that are audited so
-
-
-@dataclass(frozen=True)
-class _Audit:
-    """One set with what its answers prove so far."""
-
-    set: RoundSet
-    state: AuditState
-    waiting: NDArray[np.int64]
-    """Its draws nobody answered yet, in order."""
 
 
 def propose_or_show(workspace: Workspace, annotator: str) -> dict[str, Any]:
     """The open round's audits; a new round where none is open."""
     with workspace.reading() as session:
-        is_open = _open_round(session) is not None
+        is_open = open_round(session) is not None
     if not is_open:
         propose(workspace, annotator)
     return progress(workspace)
@@ -59,14 +56,15 @@ def propose(
     # One at a time: a second one must not write other sets under the number of the first.
     with FileLock(workspace.folder / "round.lock"):
         with workspace.reading() as session:
-            if _open_round(session) is not None:
+            if open_round(session) is not None:
                 raise ConflictError("a round is open already; settle it first, or roll it back")
         number = _propose(workspace, annotator, leave_out, whole_images)
     progress(workspace)
     return number
 
 
-def _propose(workspace: Workspace, annotator: str, leave_out: Split | None, whole_images: int | None) -> int:
+def planned(workspace: Workspace, leave_out: Split | None = None) -> "Planned":
+    """What a round would propose now."""
     model = models.required(workspace)
     snapshot = take(workspace)
     if model.tag_ids != [tag.id for tag in snapshot.tags]:
@@ -81,28 +79,51 @@ def _propose(workspace: Workspace, annotator: str, leave_out: Split | None, whol
     pool = np.flatnonzero(in_pool)
     open_ = (snapshot.origins[pool] == Origin.NOBODY) & (snapshot.labels[pool] == LabelState.UNKNOWN)
     project = workspace.project
+    with workspace.reading() as session:
+        stands = standing(workspace, session, snapshot, project.precision, 1 - project.confidence)
+    found = plan(probabilities[pool], open_, stands, precision=project.precision, recall=project.recall)
+    return Planned(model, snapshot, probabilities, pool, open_, stands.found, found)
+
+
+class Planned:
+    """A plan with all it was made from; arrays (M, C) are of the pool's rows."""
+
+    def __init__(
+        self,
+        model: Model,
+        snapshot: Snapshot,
+        probabilities: NDArray[np.float32],
+        pool: NDArray[np.int64],
+        open_: NDArray[np.bool_],
+        found: NDArray[np.float64],
+        plan: Plan,
+    ) -> None:
+        self.model, self.snapshot, self.probabilities = model, snapshot, probabilities
+        self.pool, self.open, self.found, self.plan = pool, open_, found, plan
+
+    def members(self) -> NDArray[np.int8]:
+        """(N, C) as `round_sets.members` stores them."""
+        shape = len(self.probabilities), self.open.shape[1]
+        found = np.full(shape, LabelState.UNKNOWN, np.int8)
+        found[self.pool] = member_states(self.probabilities[self.pool], self.open, self.plan.proposal)
+        return found
+
+
+def _propose(workspace: Workspace, annotator: str, leave_out: Split | None, whole_images: int | None) -> int:
+    found = planned(workspace, leave_out)
+    snapshot, project = found.snapshot, workspace.project
     tag_ids = [tag.id for tag in snapshot.tags]
     with workspace.reading() as session:
-        before = _settled_sets(session)
         number = (session.scalar(select(func.max(Round.number))) or 0) + 1
-        sure = np.array([_found(workspace, session, snapshot, place, before) for place in range(len(tag_ids))], float)
-    proposal = cascade.propose(
-        probabilities[pool],
-        open_,
-        sure,
-        precision=project.precision,
-        recall=project.recall,
-        missed_before=np.array([_missed(before, tag_id) for tag_id in tag_ids], np.float64),
-    )
-    members = np.full((len(probabilities), len(tag_ids)), LabelState.UNKNOWN, np.int8)
-    members[pool] = _members(probabilities[pool], open_, proposal)
     seed = int(np.random.SeedSequence([project.seed, number]).generate_state(1, np.uint64)[0] >> np.uint64(1))
-    write_array(_sets_file(workspace, number), members)
+    who = found.members()
+    write_array(sets_file(workspace, number), who)
+    round_records.write_open(workspace, number, found.pool, found.open)
     with workspace.transaction() as session:
-        sha256 = [snapshot.sha256[row] for row in pool.tolist()]
+        sha256 = [snapshot.sha256[row] for row in found.pool.tolist()]
         round_ = Round(
-            number=number, status=RoundStatus.PROPOSED, seed=seed, pool_hash=cascade.pool_hash(pool, sha256),
-            pool_size=len(pool), model_id=model.id, tag_ids=tag_ids,
+            number=number, status=RoundStatus.PROPOSED, seed=seed, pool_hash=cascade.pool_hash(found.pool, sha256),
+            pool_size=len(found.pool), model_id=found.model.id, tag_ids=tag_ids,
             annotator_id=annotator_called(session, annotator).id, at=datetime.now(UTC),
             targets={
                 "precision": project.precision, "recall": project.recall, "confidence": project.confidence,
@@ -111,33 +132,87 @@ def _propose(workspace: Workspace, annotator: str, leave_out: Split | None, whol
         )  # fmt: skip
         session.add(round_)
         session.flush()
+        stands = standing(workspace, session, snapshot, project.precision, 1 - project.confidence)
+        round_.targets = {**round_.targets, "standing": {name: part.tolist() for name, part in vars(stands).items()}}
+        alphas = {ACCEPT: stands.accept_alpha, REJECT: stands.reject_alpha}
         for column, tag_id in enumerate(tag_ids):
-            session.add_all(_sets(session, round_, tag_id, column, members, proposal))
+            for side in (ACCEPT, REJECT):
+                size = int((who[:, column] == SIDES[side]).sum())
+                if size:
+                    session.add(_set(number, tag_id, side, size, float(alphas[side][column]), found, column))
         session.flush()
         few_tags = len(tag_ids) <= SHOWN_TAGS
-        _ask_whole(session, round_, pool, open_, whole_images if whole_images is not None else WHOLE_IMAGES * few_tags)
+        whole = whole_images if whole_images is not None else WHOLE_IMAGES * few_tags
+        round_questions.ask_whole(session, round_, found.pool, found.open, whole)
     return number
+
+
+def _set(number: int, tag_id: int, side: str, size: int, alpha: float, found: Planned, column: int) -> RoundSet:
+    proposal = found.plan.proposal
+    accepts = side == ACCEPT
+    expected = float((proposal.accept_positives if accepts else proposal.reject_positives)[column])
+    noted = {
+        "expected": expected,
+        "draws": int((found.plan.accept_draws if accepts else found.plan.reject_draws)[column]),
+    }
+    if not accepts:
+        outside = float(found.plan.expected[column]) - expected
+        noted |= {"found": float(found.found[column]), "hoped": max(0.0, outside)}
+    threshold = float((proposal.accept_above if accepts else proposal.reject_below)[column])
+    return RoundSet(
+        round_number=number, tag_id=tag_id, side=side, threshold=threshold, size=size, alpha=alpha, draws=0,
+        positives=0, low=0, high=size, decision=Decision.GO_ON, plan=noted,
+    )  # fmt: skip
 
 
 def progress(workspace: Workspace) -> dict[str, Any]:
     """Count the open round's answers, ask for the next draws, and say how far each proof is."""
     snapshot = take(workspace)
     with workspace.transaction() as session:
-        round_ = _required_open(session)
-        found = _audited(workspace, session, round_, snapshot)
+        round_ = required_open(session)
+        found = audited(workspace, session, round_, snapshot)
         for audit in found:
-            if audit.state.decision == Decision.GO_ON:
-                _ask(session, round_, audit)
+            if audit.state.decision != Decision.GO_ON or audit.waits:
+                round_questions.drop(session, round_.number, audit.set)
             else:
-                _drop_questions(session, round_.number, audit.set)
+                round_questions.ask_draws(session, round_.number, audit)
+        outside = _ask_outside(workspace, session, round_, snapshot)
         names = {tag.id: tag.name for tag in snapshot.tags}
-        return {"number": round_.number, "sets": [_described(audit, names, round_.targets) for audit in found]}
+        return {
+            "number": round_.number,
+            "sets": [_described(audit, names, round_.targets) for audit in found],
+            "outside": {names[tag_id]: count for tag_id, count in outside.items()},
+        }
+
+
+def _ask_outside(workspace: Workspace, session: Session, round_: Round, snapshot: Snapshot) -> dict[int, int]:
+    """Ask about the images that neither set of a tag holds, the most doubtful first; how many are open, by tag.
+
+    Only of tags that have a set: of the others everything is open, and the queue's picks are worth more.
+    """
+    who = members(workspace, round_.number)
+    left = snapshot.origins[: len(who)] == Origin.NOBODY
+    if round_.targets.get("leave_out"):
+        left &= ~snapshot.in_split(Split(round_.targets["leave_out"]))[: len(who), None]
+    with_set = {set_.tag_id for set_ in round_.sets}
+    live = {tag.id: place for place, tag in enumerate(snapshot.tags)}
+    model = session.get_one(Model, round_.model_id)
+    probabilities = models.predictions(workspace, model)
+    found = {}
+    for column, tag_id in enumerate(round_.tag_ids):
+        if tag_id in with_set and tag_id in live:
+            rows = np.flatnonzero(left[:, live[tag_id]] & (who[:, column] == LabelState.UNKNOWN))
+            doubt = np.abs(np.asarray(probabilities[rows, column], np.float32) - 0.5)
+            first = rows[np.lexsort((rows, doubt))][: round_questions.AHEAD]
+            round_questions.ask_outside(session, round_.number, tag_id, first.tolist())
+            found[tag_id] = len(rows)
+    return found
 
 
 def ask_further(workspace: Workspace, tag_id: int) -> bool:
     """Ask for the next draws of a tag's sets where its audit goes on; whether questions about it wait now."""
     with workspace.reading() as session:
-        if _open_round(session) is None:
+        if open_round(session) is None:
             return False
     progress(workspace)
     with workspace.reading() as session:
@@ -148,13 +223,14 @@ def settle(workspace: Workspace) -> dict[str, Any]:
     """End the open round: settle the sets whose audit proved enough; the others stay open for a later one."""
     snapshot = take(workspace)
     with workspace.transaction() as session:
-        round_ = _required_open(session)
-        found = _audited(workspace, session, round_, snapshot)
-        labels = _settled_labels(workspace, round_, snapshot, found)
-        # The file before the row: a settled round always has its labels.
+        round_ = required_open(session)
+        found = audited(workspace, session, round_, snapshot)
+        labels = settled_labels(workspace, round_, snapshot, found)
+        # The files before the row: a settled round always has its labels.
+        round_records.write_answers(workspace, round_.number, snapshot, found)
         write_array(workspace.round_file(round_.number), labels)
         round_.status, round_.settled_at = RoundStatus.SETTLED, datetime.now(UTC)
-        _drop_questions(session, round_.number, None)
+        round_questions.drop(session, round_.number)
         return {
             "number": round_.number,
             "settled_sets": sum(audit.state.decision == Decision.SETTLE for audit in found),
@@ -166,7 +242,20 @@ def settle(workspace: Workspace) -> dict[str, Any]:
 
 def roll_back(workspace: Workspace, number: int) -> dict[str, Any]:
     """Take back what round `number` settled, and nothing else: people's answers stay, audits included."""
+    preview = what_leaves(workspace, number)
     with workspace.transaction() as session:
+        round_ = session.get_one(Round, number)
+        round_.status, round_.rolled_back_at = RoundStatus.ROLLED_BACK, datetime.now(UTC)
+        round_questions.drop(session, number)
+    return {"number": number, "taken_back": preview["taken_back"]}
+
+
+def what_leaves(workspace: Workspace, number: int) -> dict[str, Any]:
+    """What a rollback of round `number` would take back: labels in all, and by tag (present, absent).
+
+    Raises MissingError for a round that is not there (any more), ConflictError while later rounds build on it.
+    """
+    with workspace.reading() as session:
         round_ = session.get(Round, number)
         if round_ is None or round_.status == RoundStatus.ROLLED_BACK:
             known = session.scalars(select(Round.number).where(Round.status != RoundStatus.ROLLED_BACK)).all()
@@ -180,13 +269,16 @@ def roll_back(workspace: Workspace, number: int) -> dict[str, Any]:
             # What a later round proved about recall counts what this one found.
             names = ", ".join(map(str, sorted(later, reverse=True)))
             raise ConflictError(f"round {number} is what later rounds build on; roll these back first: {names}")
-        taken_back = 0
+        tags: list[dict[str, Any]] = []
         if round_.status == RoundStatus.SETTLED:
-            array = np.load(workspace.round_file(number), mmap_mode="r", allow_pickle=False)
-            taken_back = int((array != LabelState.UNKNOWN).sum())
-        round_.status, round_.rolled_back_at = RoundStatus.ROLLED_BACK, datetime.now(UTC)
-        _drop_questions(session, number, None)
-        return {"number": number, "taken_back": taken_back}
+            labels = np.load(workspace.round_file(number), mmap_mode="r", allow_pickle=False)
+            names_of = models.tag_names(session)
+            for column, tag_id in enumerate(round_.tag_ids):
+                states = np.asarray(labels[:, column])
+                present, absent = (int((states == state).sum()) for state in (LabelState.POSITIVE, LabelState.NEGATIVE))
+                if present or absent:
+                    tags.append({"tag": names_of[tag_id], "present": present, "absent": absent})
+        return {"number": number, "taken_back": sum(tag["present"] + tag["absent"] for tag in tags), "tags": tags}
 
 
 def history(workspace: Workspace) -> list[dict[str, Any]]:
@@ -207,220 +299,54 @@ def history(workspace: Workspace) -> list[dict[str, Any]]:
         ]
 
 
-def _sets_file(workspace: Workspace, number: int) -> Any:
-    """(N, C) int8: 1 for members of a tag's accept set, 0 for members of its reject set, -1 elsewhere."""
-    return workspace.round_file(number).with_suffix(".sets.npy")
-
-
-def _members(
+def member_states(
     probabilities: NDArray[np.float32], open_: NDArray[np.bool_], proposal: cascade.Proposal
 ) -> NDArray[np.int8]:
-    members = np.full(probabilities.shape, LabelState.UNKNOWN, np.int8)
-    members[open_ & (probabilities >= proposal.accept_above)] = LabelState.POSITIVE
-    members[open_ & (probabilities < proposal.reject_below)] = LabelState.NEGATIVE
-    return members
+    """(M, C) which set each open image is in."""
+    states = np.full(probabilities.shape, LabelState.UNKNOWN, np.int8)
+    states[open_ & (probabilities >= proposal.accept_above)] = LabelState.POSITIVE
+    states[open_ & (probabilities < proposal.reject_below)] = LabelState.NEGATIVE
+    return states
 
 
-def _sets(
-    session: Session, round_: Round, tag_id: int, column: int, members: NDArray[np.int8], proposal: cascade.Proposal
-) -> list[RoundSet]:
-    """The sets of one tag that are not empty, each with its share of the error budget."""
-    alpha = 1 - round_.targets["confidence"]
-    sides = ((ACCEPT, LabelState.POSITIVE, proposal.accept_above), (REJECT, LabelState.NEGATIVE, proposal.reject_below))
-    made = []
-    for side, state, threshold in sides:
-        size = int((members[:, column] == state).sum())
-        if size:
-            # A round that was taken back counts too: its answers may have been seen without being counted.
-            spent = (RoundSet.draws > 0) | (Round.status == RoundStatus.ROLLED_BACK)
-            attempts = select(func.count()).select_from(RoundSet).join(Round).where(
-                RoundSet.tag_id == tag_id, RoundSet.side == side, spent
-            )  # fmt: skip
-            attempt = 1 + (session.scalar(attempts) or 0)
-            made.append(
-                RoundSet(
-                    round_number=round_.number, tag_id=tag_id, side=side, threshold=float(threshold[column]), size=size,
-                    alpha=audits.spend(alpha, attempt), draws=0, positives=0, low=0, high=size, decision=Decision.GO_ON,
-                )
-            )  # fmt: skip
-    return made
-
-
-def _audited(workspace: Workspace, session: Session, round_: Round, snapshot: Snapshot) -> list[_Audit]:
-    """Every set of the round with what its answered draws prove; accepts first, because recall builds on them."""
-    members = np.load(_sets_file(workspace, round_.number), mmap_mode="r", allow_pickle=False)
-    by_people = np.isin(snapshot.origins, (Origin.HUMAN, Origin.REVIEW))
-    order = cascade.draw_order(round_.seed, _pool_rows(snapshot, round_, len(members)))
-    column = {tag_id: place for place, tag_id in enumerate(round_.tag_ids)}
-    live = {tag.id: place for place, tag in enumerate(snapshot.tags)}
-    before = _settled_sets(session)
-    found: list[_Audit] = []
-    for set_ in sorted(round_.sets, key=lambda set_: (set_.side, set_.tag_id)):
-        if set_.tag_id not in live:
-            continue  # the tag was archived meanwhile
-        place = live[set_.tag_id]
-        state = LabelState.POSITIVE if set_.side == ACCEPT else LabelState.NEGATIVE
-        draws = order[members[order, column[set_.tag_id]] == state]
-        asked = by_people[draws, place]
-        answers = audits.answered_prefix(snapshot.labels[draws, place], asked)
-        accepted_now = [audit.set for audit in found if audit.state.decision == Decision.SETTLE]
-        proved = [*before, *accepted_now]
-        sure = _found(workspace, session, snapshot, place, proved) if set_.side == REJECT else 0
-        now = _state(set_, answers, round_.targets, sure, _missed(proved, set_.tag_id))
-        set_.draws, set_.positives, set_.low, set_.high = now.drawn, now.positives, now.low, now.high
-        set_.decision = now.decision
-        found.append(_Audit(set_, now, draws[len(answers) :]))
-    return found
-
-
-def _state(set_: RoundSet, answers: NDArray[np.int8], targets: dict[str, Any], sure: int, missed: int) -> AuditState:
-    if set_.side == ACCEPT:
-        return audits.audit_accepted(answers, set_.size, AcceptGoal(targets["precision"]), alpha=set_.alpha)
-    drawn_here = int((answers == LabelState.POSITIVE).sum())
-    goal = RejectGoal(targets["recall"], sure - drawn_here, missed)
-    return audits.audit_rejected(answers, set_.size, goal, alpha=set_.alpha)
-
-
-def _pool_rows(snapshot: Snapshot, round_: Round, size: int) -> NDArray[np.int64]:
-    """The pool as it was when the round was proposed; images added since are not in it."""
-    in_pool = np.arange(len(snapshot)) < size
-    if round_.targets.get("leave_out"):
-        in_pool &= ~snapshot.in_split(Split(round_.targets["leave_out"]))
-    pool = np.flatnonzero(in_pool)
-    sha256 = [snapshot.sha256[row] for row in pool.tolist()]
-    if cascade.pool_hash(pool, sha256) != round_.pool_hash:
-        raise ConflictError(f"the pool of round {round_.number} has changed; roll the round back and propose a new one")
-    return pool
-
-
-def _settled_labels(workspace: Workspace, round_: Round, snapshot: Snapshot, found: list[_Audit]) -> NDArray[np.int8]:
+def settled_labels(workspace: Workspace, round_: Round, snapshot: Snapshot, found: list[SetAudit]) -> NDArray[np.int8]:
     """(N, C) int8 of what the round settles; what people answered meanwhile is left to them."""
-    members = np.load(_sets_file(workspace, round_.number), allow_pickle=False)
+    who = members(workspace, round_.number)
     settled = {(audit.set.tag_id, audit.set.side) for audit in found if audit.state.decision == Decision.SETTLE}
     live = {tag.id: place for place, tag in enumerate(snapshot.tags)}
-    labels = np.full(members.shape, LabelState.UNKNOWN, np.int8)
+    labels = np.full(who.shape, LabelState.UNKNOWN, np.int8)
     for column, tag_id in enumerate(round_.tag_ids):
         if tag_id not in live:
             continue
-        free = snapshot.origins[: len(members), live[tag_id]] == Origin.NOBODY
-        for side, state in ((ACCEPT, LabelState.POSITIVE), (REJECT, LabelState.NEGATIVE)):
+        free = snapshot.origins[: len(who), live[tag_id]] == Origin.NOBODY
+        for side, state in SIDES.items():
             if (tag_id, side) in settled:
-                labels[free & (members[:, column] == state), column] = state
+                labels[free & (who[:, column] == state), column] = state
     return labels
 
 
-# Questions
-
-
-def _ask_whole(session: Session, round_: Round, pool: NDArray[np.int64], open_: NDArray[np.bool_], count: int) -> None:
-    """The first images of the round's order with an open tag: one answer serves the sets of all tags."""
-    is_open = np.zeros(int(pool.max(initial=-1)) + 1, bool)
-    is_open[pool] = open_.any(axis=1)
-    order = cascade.draw_order(round_.seed, pool)
-    for position, row in enumerate(order[is_open[order]][:count].tolist()):
-        session.add(
-            Task(
-                kind=TaskKind.AUDIT, image_row=row, tag_id=None, round_number=round_.number,
-                position=Band.ACCEPT.position(position), reason="drawn at random: it proves what the round may settle",
-            )
-        )  # fmt: skip
-
-
-def _ask(session: Session, round_: Round, audit: _Audit) -> None:
-    """The next draws of one set, as questions about its tag."""
-    set_ = audit.set
-    asked = set(
-        session.scalars(
-            select(Task.image_row).where(
-                Task.round_number == round_.number, Task.tag_id == set_.tag_id, Task.done_at.is_(None)
-            )
-        )
-    )
-    draws = audit.waiting[:AHEAD].tolist()
-    answered = select(Label.image_row).where(Label.tag_id == set_.tag_id, Label.image_row.in_(draws))
-    asked |= set(session.scalars(answered))
-    band = Band.ACCEPT if set_.side == ACCEPT else Band.REJECT
-    proposed = "present" if set_.side == ACCEPT else "absent"
-    for place, row in enumerate(draws):
-        if row not in asked:
-            session.add(
-                Task(
-                    kind=TaskKind.AUDIT, image_row=row, tag_id=set_.tag_id, round_number=round_.number,
-                    position=band.position(set_.draws + place), reason=f"audit of what is proposed as {proposed}",
-                )
-            )  # fmt: skip
-    session.flush()
-
-
-def _drop_questions(session: Session, number: int, set_: RoundSet | None) -> None:
-    """Take back the open questions of a round, or of one of its sets."""
-    query = delete(Task).where(Task.round_number == number, Task.done_at.is_(None))
-    if set_ is not None:
-        band = Band.ACCEPT if set_.side == ACCEPT else Band.REJECT
-        query = query.where(Task.tag_id == set_.tag_id, Task.position.between(band.position(0), band.position(-1)))
-    session.execute(query)
-
-
-# Small readings
-
-
-def _open_round(session: Session) -> Round | None:
+def open_round(session: Session) -> Round | None:
     return session.scalar(select(Round).where(Round.status == RoundStatus.PROPOSED))
 
 
-def _required_open(session: Session) -> Round:
-    round_ = _open_round(session)
+def required_open(session: Session) -> Round:
+    round_ = open_round(session)
     if round_ is None:
         raise MissingError("no round is open; propose one with: annotator round")
     return round_
 
 
-def _settled_sets(session: Session) -> list[RoundSet]:
-    """The sets that settled rounds settled."""
-    query = select(RoundSet).join(Round).where(
-        Round.status == RoundStatus.SETTLED, RoundSet.decision == Decision.SETTLE
-    )  # fmt: skip
-    return list(session.scalars(query))
-
-
-def _missed(sets: Iterable[RoundSet], tag_id: int) -> int:
-    """Upper bound of the positives among the rejected images of a tag that nobody drew."""
-    return sum(set_.high - set_.positives for set_ in sets if set_.tag_id == tag_id and set_.side == REJECT)
-
-
-def _found(workspace: Workspace, session: Session, snapshot: Snapshot, place: int, sets: Iterable[RoundSet]) -> int:
-    """Positives of a tag that are sure: the lower bounds of its accepted sets, and people's positives outside them.
-
-    A person's positive inside an accepted set is one of those its bound counts already.
-    """
-    tag_id = snapshot.tags[place].id
-    outside = np.ones(len(snapshot), bool)
-    bound = 0
-    for set_ in sets:
-        if set_.tag_id == tag_id and set_.side == ACCEPT:
-            column = session.get_one(Round, set_.round_number).tag_ids.index(tag_id)
-            members = np.load(_sets_file(workspace, set_.round_number), mmap_mode="r", allow_pickle=False)
-            outside[: len(members)] &= members[:, column] != LabelState.POSITIVE
-            bound += set_.low
-    by_people = np.isin(snapshot.origins[:, place], (Origin.HUMAN, Origin.REVIEW, Origin.TRUTH))
-    return bound + int((outside & by_people & (snapshot.labels[:, place] == LabelState.POSITIVE)).sum())
-
-
-def _described(audit: _Audit, names: dict[int, str], targets: dict[str, Any]) -> dict[str, Any]:
+def _described(audit: SetAudit, names: dict[int, str], targets: dict[str, Any]) -> dict[str, Any]:
     set_, state = audit.set, audit.state
-    if set_.side == ACCEPT:
-        certified = state.low / state.size
-        aim = targets["precision"]
-    else:
-        certified = 1 - state.high / state.size
-        aim = None
+    accepts = set_.side == ACCEPT
+    certified = state.low / state.size if accepts else 1 - state.high / state.size
     return {
         "tag": names[set_.tag_id],
-        "proposed": "present" if set_.side == ACCEPT else "absent",
+        "proposed": "present" if accepts else "absent",
         "images": state.size,
         "audited": state.drawn,
         "found present": state.positives,
         "certified": round(certified, 4),
-        "aim": aim,
-        "decision": state.decision.value,
+        "forecast": set_.plan.get("draws"),
+        "decision": "waits for the rest" if audit.waits else state.decision.value,
     }

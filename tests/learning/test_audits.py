@@ -1,3 +1,5 @@
+import math
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -154,6 +156,26 @@ def test_a_set_may_be_worse_where_the_rest_of_the_tag_is_better() -> None:
     # what was spent on this set cannot be spent on the next
     left = surplus_of(600 + asked.positives, [asked], 0.95)
     assert 0 <= left < 0.05 * (600 + asked.positives)
+
+
+def test_sets_that_share_their_surplus_break_the_tag_at_most_as_rarely_as_promised() -> None:
+    size, precision, alpha, runs, broken = 600, 0.9, 0.1, 200, 0
+    rng = np.random.default_rng(8)
+    for _ in range(runs):
+        people, settled, right, labelled = 100, [], 100, 100
+        for _ in range(2):
+            goal = AcceptGoal(precision, surplus_of(people, settled, precision), corrected=True)
+            truth = a_set(rng, size, math.ceil(goal.needed(size, drawn_wrong=8)) - 1)
+            state = accepted(truth, size, goal, alpha)
+            state = accepted(truth[: state.decided_at], size, goal, alpha)
+            people += state.positives
+            right, labelled = right + state.positives, labelled + state.positives
+            if state.decision == Decision.SETTLE:
+                settled.append(state)
+                right, labelled = right + truth[state.drawn :].sum(), labelled + size - state.drawn
+        proven = certify(people, settled, [], 0).precision
+        broken += right / labelled < max(precision, proven)
+    assert 0 < broken <= stats.binom.ppf(0.999, runs, 2 * alpha)
 
 
 @given(st.integers(0, 2**32), st.integers(1, 400), st.floats(0.5, 1), st.floats(0.5, 0.99))

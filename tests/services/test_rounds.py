@@ -6,6 +6,7 @@ from sqlalchemy import select
 from annotator.errors import ConflictError, MissingError
 from annotator.learning.audits import Decision, spend
 from annotator.services import labelling, rounds
+from annotator.services.round_sets import Positives, settled_sets
 from annotator.services.scripted import Truth, answer_from_truth, answer_tag_from_truth
 from annotator.services.snapshots import take
 from annotator.terms import LabelState, Origin, RoundStatus, Split
@@ -331,7 +332,7 @@ def test_confirming_what_was_settled_finds_nothing_new(workspace: Workspace, tru
 
     def found() -> int:
         with workspace.reading() as session:
-            return rounds._found(workspace, session, take(workspace), 0, rounds._settled_sets(session))
+            return Positives(workspace, session, take(workspace)).found(0, settled_sets(session))
 
     before, snapshot = found(), take(workspace)
     settled = np.flatnonzero((snapshot.origins[:, 0] == Origin.ROUND) & (snapshot.labels[:, 0] == YES))

@@ -1,0 +1,76 @@
+"""What a round asks: draws of its sets in their order, random whole images, and what lies outside its sets."""
+
+import numpy as np
+from numpy.typing import NDArray
+from sqlalchemy import delete, select
+from sqlalchemy.orm import Session
+
+from annotator.learning import cascade
+from annotator.services.label_store import parts
+from annotator.services.round_sets import ACCEPT, SetAudit
+from annotator.services.tasks import Band
+from annotator.terms import TaskKind
+from db.models import Label, Round, RoundSet, Task
+
+AHEAD = 120  # questions of each kind about a tag that wait; more follow while they are needed
+
+WHOLE = "drawn at random: it proves what the round may settle"
+DRAWN = {True: "audit of what is proposed as present", False: "audit of what is proposed as absent"}
+OUTSIDE = "the model is not sure, so people decide"
+
+
+def ask_whole(session: Session, round_: Round, pool: NDArray[np.int64], open_: NDArray[np.bool_], count: int) -> None:
+    """The first images of the round's order with an open tag: one answer serves the sets of all tags."""
+    is_open = np.zeros(int(pool.max(initial=-1)) + 1, bool)
+    is_open[pool] = open_.any(axis=1)
+    order = cascade.draw_order(round_.seed, pool)
+    for position, row in enumerate(order[is_open[order]][:count].tolist()):
+        session.add(_task(round_.number, row, None, Band.ACCEPT.position(position), WHOLE))
+
+
+def ask_draws(session: Session, number: int, audit: SetAudit) -> None:
+    """The next draws of one set, as questions about its tag."""
+    set_ = audit.set
+    band = Band.ACCEPT if set_.side == ACCEPT else Band.REJECT
+    draws = audit.waiting[:AHEAD].tolist()
+    asked = _asked(session, set_.tag_id, draws)
+    for place, row in enumerate(draws):
+        if row not in asked:
+            position = band.position(set_.draws + place)
+            session.add(_task(number, row, set_.tag_id, position, DRAWN[set_.side == ACCEPT]))
+    session.flush()
+
+
+def ask_outside(session: Session, number: int, tag_id: int, rows: list[int]) -> None:
+    """Images outside the sets, in this order, as questions about one tag; those that wait or are answered are not asked
+    again."""
+    asked = _asked(session, tag_id, rows)
+    for place, row in enumerate(rows):
+        if row not in asked:
+            session.add(_task(number, row, tag_id, Band.PICK.position(place), OUTSIDE))
+    session.flush()
+
+
+def drop(session: Session, number: int, set_: RoundSet | None = None) -> None:
+    """Take back the open questions of a round, or of one of its sets."""
+    query = delete(Task).where(Task.round_number == number, Task.done_at.is_(None))
+    if set_ is not None:
+        band = Band.ACCEPT if set_.side == ACCEPT else Band.REJECT
+        query = query.where(Task.tag_id == set_.tag_id, Task.position.between(band.position(0), band.position(-1)))
+    session.execute(query)
+
+
+def _asked(session: Session, tag_id: int, rows: list[int]) -> set[int]:
+    """Of some images those that are asked about a tag now, or were answered on it."""
+    asked: set[int] = set()
+    for part in parts(rows):
+        waiting = select(Task.image_row).where(Task.tag_id == tag_id, Task.done_at.is_(None), Task.image_row.in_(part))
+        asked.update(session.scalars(waiting))
+        asked.update(session.scalars(select(Label.image_row).where(Label.tag_id == tag_id, Label.image_row.in_(part))))
+    return asked
+
+
+def _task(number: int, row: int, tag_id: int | None, position: int, reason: str) -> Task:
+    return Task(
+        kind=TaskKind.AUDIT, image_row=row, tag_id=tag_id, round_number=number, position=position, reason=reason
+    )

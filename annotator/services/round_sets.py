@@ -1,0 +1,222 @@
+"""The sets of rounds: who is in them, what their draws prove, and where each tag stands by all of them together."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from sqlalchemy import func, select
+from sqlalchemy.orm import Session
+
+from annotator.errors import ConflictError
+from annotator.learning import audits, cascade
+from annotator.learning.audits import AcceptGoal, AuditState, Decision, RejectGoal
+from annotator.learning.bounds import ACCEPT_PRIOR, REJECT_PRIOR, Prior, model_prior
+from annotator.learning.planning import Standing
+from annotator.snapshot import Snapshot
+from annotator.terms import LabelState, Origin, RoundStatus, Split
+from annotator.workspace import Workspace
+from db.models import Round, RoundSet
+
+ACCEPT, REJECT = "accept", "reject"
+SIDES = {ACCEPT: LabelState.POSITIVE, REJECT: LabelState.NEGATIVE}
+PEOPLE = (Origin.HUMAN, Origin.REVIEW, Origin.TRUTH)
+
+
+@dataclass(frozen=True)
+class SetAudit:
+    """One set with what its answers prove so far."""
+
+    set: RoundSet
+    state: AuditState
+    draws: NDArray[np.int64]
+    """All members in the order of their draws; the first `state.drawn` are answered."""
+    waits: bool
+    """Enough was drawn for the proof, if the open images outside the sets bring the positives that are expected."""
+
+    @property
+    def waiting(self) -> NDArray[np.int64]:
+        return self.draws[self.state.drawn :]
+
+
+def members(workspace: Workspace, number: int) -> NDArray[np.int8]:
+    """(N, C) int8, memory-mapped: 1 for members of a tag's accept set, 0 of its reject set, -1 elsewhere."""
+    found: NDArray[np.int8] = np.load(sets_file(workspace, number), mmap_mode="r", allow_pickle=False)
+    return found
+
+
+def sets_file(workspace: Workspace, number: int) -> Any:
+    return workspace.round_file(number).with_suffix(".sets.npy")
+
+
+def by_people(snapshot: Snapshot) -> NDArray[np.bool_]:
+    """(N, C) whether people (or given truth) decided, "cannot tell" included."""
+    return np.isin(snapshot.origins, PEOPLE)
+
+
+def settled_sets(session: Session) -> list[RoundSet]:
+    """The sets that settled rounds settled."""
+    query = select(RoundSet).join(Round).where(
+        Round.status == RoundStatus.SETTLED, RoundSet.decision == Decision.SETTLE
+    ).order_by(RoundSet.round_number, RoundSet.tag_id, RoundSet.side)  # fmt: skip
+    return list(session.scalars(query))
+
+
+def audited(workspace: Workspace, session: Session, round_: Round, snapshot: Snapshot) -> list[SetAudit]:
+    """Every set of a round with what its answered draws prove; accepts first, because recall builds on them.
+
+    The counts and bounds of the sets follow, also of a settled round (they tighten); the decision is that of the open
+    one.
+    """
+    who = members(workspace, round_.number)
+    asked = by_people(snapshot)
+    order = cascade.draw_order(round_.seed, pool_rows(snapshot, round_, len(who)))
+    column = {tag_id: place for place, tag_id in enumerate(round_.tag_ids)}
+    live = {tag.id: place for place, tag in enumerate(snapshot.tags)}
+    before = [set_ for set_ in settled_sets(session) if set_.round_number != round_.number]
+    counted = Positives(workspace, session, snapshot)
+    found: list[SetAudit] = []
+    for set_ in sorted(round_.sets, key=lambda set_: (set_.side, set_.tag_id)):
+        if set_.tag_id not in live:
+            continue  # the tag was archived meanwhile
+        place = live[set_.tag_id]
+        draws = order[who[order, column[set_.tag_id]] == SIDES[set_.side]]
+        answers = audits.answered_prefix(snapshot.labels[draws, place], asked[draws, place])
+        proved = [*before, *(one.set for one in found if one.set.decision == Decision.SETTLE)]
+        own = [one for one in proved if one.tag_id == set_.tag_id]
+        now, waits = _judged(set_, answers, round_.targets, counted, place, own)
+        set_.draws, set_.positives, set_.low, set_.high = now.drawn, now.positives, now.low, now.high
+        if round_.status == RoundStatus.PROPOSED:
+            set_.decision = now.decision
+        found.append(SetAudit(set_, now, draws, waits))
+    return found
+
+
+def _judged(
+    set_: RoundSet,
+    answers: NDArray[np.int8],
+    targets: dict[str, Any],
+    counted: "Positives",
+    place: int,
+    before: Sequence[RoundSet],
+) -> tuple[AuditState, bool]:
+    """What the drawn `answers` of a set prove beside the sets `before` of its tag; whether it waits for the rest."""
+    drawn_here = int((answers == LabelState.POSITIVE).sum())
+    prior = _prior(set_)
+    if set_.side == ACCEPT:
+        surplus = counted.surplus(place, before, targets["precision"], drawn_here)
+        goal = AcceptGoal(targets["precision"], surplus, corrected=True)
+        return audits.audit_accepted(answers, set_.size, goal, alpha=set_.alpha, prior=prior), False
+    sure, lost = counted.found(place, before) - drawn_here, missed(before, set_.tag_id)
+    now = audits.audit_rejected(
+        answers, set_.size, RejectGoal(targets["recall"], sure, lost), alpha=set_.alpha, prior=prior
+    )
+    hoped = max(0.0, float(set_.plan.get("hoped", 0)) - (sure - float(set_.plan.get("found", sure))))
+    if now.decision == Decision.SETTLE or not hoped:
+        return now, False
+    later = audits.audit_rejected(
+        answers, set_.size, RejectGoal(targets["recall"], sure + hoped, lost), alpha=set_.alpha, prior=prior
+    )
+    # What is still to be found outside the sets cannot prove anything yet; but neither is its lack a failure.
+    if later.decision == Decision.FAIL:
+        return later, False
+    return _undecided(now), later.decision == Decision.SETTLE
+
+
+def _undecided(state: AuditState) -> AuditState:
+    return AuditState(**{**vars(state), "decision": Decision.GO_ON, "decided_at": None, "alarm": False})
+
+
+def _prior(set_: RoundSet) -> Prior:
+    """The model's own, fixed when the set was proposed; sets of earlier versions have none."""
+    if "expected" in set_.plan:
+        return model_prior(min(1.0, set_.plan["expected"] / set_.size))
+    return ACCEPT_PRIOR if set_.side == ACCEPT else REJECT_PRIOR
+
+
+def pool_rows(snapshot: Snapshot, round_: Round, size: int) -> NDArray[np.int64]:
+    """The pool as it was when the round was proposed; images added since are not in it."""
+    in_pool = np.arange(len(snapshot)) < size
+    if round_.targets.get("leave_out"):
+        in_pool &= ~snapshot.in_split(Split(round_.targets["leave_out"]))
+    pool = np.flatnonzero(in_pool)
+    sha256 = [snapshot.sha256[row] for row in pool.tolist()]
+    if cascade.pool_hash(pool, sha256) != round_.pool_hash:
+        raise ConflictError(f"the pool of round {round_.number} has changed; roll the round back and propose a new one")
+    return pool
+
+
+def missed(sets: Iterable[RoundSet], tag_id: int) -> int:
+    """Upper bound of the positives among the rejected images of a tag that nobody drew."""
+    return sum(set_.high - set_.positives for set_ in sets if set_.tag_id == tag_id and set_.side == REJECT)
+
+
+class Positives:
+    """Positives of each tag that are sure, of people and by bounds."""
+
+    def __init__(self, workspace: Workspace, session: Session, snapshot: Snapshot) -> None:
+        self.workspace, self.session, self.snapshot = workspace, session, snapshot
+        self._by_people = by_people(snapshot) & (snapshot.labels == LabelState.POSITIVE)
+
+    def of_people(self, place: int, sets: Iterable[RoundSet]) -> int:
+        """People's positives outside the accepted ones of `sets`: those inside are counted by their bounds already."""
+        tag_id = self.snapshot.tags[place].id
+        outside = np.ones(len(self.snapshot), bool)
+        for set_ in sets:
+            if set_.tag_id == tag_id and set_.side == ACCEPT:
+                column = self.session.get_one(Round, set_.round_number).tag_ids.index(tag_id)
+                who = members(self.workspace, set_.round_number)
+                outside[: len(who)] &= who[:, column] != LabelState.POSITIVE
+        return int((outside & self._by_people[:, place]).sum())
+
+    def found(self, place: int, sets: Sequence[RoundSet]) -> int:
+        """With the lower bounds of the accepted sets among `sets`."""
+        tag_id = self.snapshot.tags[place].id
+        bounds = sum(set_.low for set_ in sets if set_.tag_id == tag_id and set_.side == ACCEPT)
+        return self.of_people(place, sets) + bounds
+
+    def surplus(self, place: int, sets: Sequence[RoundSet], precision: float, drawn_here: int = 0) -> float:
+        """Positives to spare above `precision`. `drawn_here`: those drawn from the set that the surplus is for, which
+        its own bound counts."""
+        tag_id = self.snapshot.tags[place].id
+        accepted = [set_ for set_ in sets if set_.tag_id == tag_id and set_.side == ACCEPT]
+        people = self.of_people(place, sets) - drawn_here + sum(set_.positives for set_ in accepted)
+        return audits.surplus_of(people, [state_of(set_) for set_ in accepted], precision)
+
+
+def state_of(set_: RoundSet) -> AuditState:
+    """A set's newest audit, as it was stored."""
+    return AuditState(
+        size=set_.size, drawn=set_.draws, positives=set_.positives, unclear=0, low=set_.low, high=set_.high,
+        decision=Decision(set_.decision), decided_at=None, alarm=False,
+    )  # fmt: skip
+
+
+def standing(workspace: Workspace, session: Session, snapshot: Snapshot, precision: float, alpha: float) -> Standing:
+    """Where all tags stand before a new round."""
+    sets, counted = settled_sets(session), Positives(workspace, session, snapshot)
+    places = range(len(snapshot.tags))
+    own = {tag.id: [set_ for set_ in sets if set_.tag_id == tag.id] for tag in snapshot.tags}
+    ids = [tag.id for tag in snapshot.tags]
+    tried = attempts(session)
+    return Standing(
+        found=np.array([counted.found(place, own[ids[place]]) for place in places], np.float64),
+        surplus=np.array([counted.surplus(place, own[ids[place]], precision) for place in places], np.float64),
+        missed=np.array([missed(own[tag_id], tag_id) for tag_id in ids], np.float64),
+        accept_alpha=np.array([audits.spend(alpha, 1 + tried.get((tag_id, ACCEPT), 0)) for tag_id in ids]),
+        reject_alpha=np.array([audits.spend(alpha, 1 + tried.get((tag_id, REJECT), 0)) for tag_id in ids]),
+    )
+
+
+def attempts(session: Session) -> dict[tuple[int, str], int]:
+    """Attempts that were spent, by tag and side. A round that was taken back counts too: its answers may have been seen
+    without being counted."""
+    spent = (RoundSet.draws > 0) | (Round.status == RoundStatus.ROLLED_BACK)
+    query = (
+        select(RoundSet.tag_id, RoundSet.side, func.count())
+        .join(Round)
+        .where(spent)
+        .group_by(RoundSet.tag_id, RoundSet.side)
+    )
+    return {(tag_id, side): count for tag_id, side, count in session.execute(query)}
