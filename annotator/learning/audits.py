@@ -25,7 +25,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from annotator.errors import UsageError
-from annotator.learning.bounds import ACCEPT_PRIOR, REJECT_PRIOR, IntervalPath, Prior, interval, interval_path
+from annotator.learning.bounds import ACCEPT_PRIOR, REJECT_PRIOR, IntervalPath, Mixture, Prior, interval, interval_path
 from annotator.terms import LabelState
 
 FloatArray = NDArray[np.float64]
@@ -130,18 +130,22 @@ def answered_prefix(answers: NDArray[np.int8], asked: BoolArray) -> NDArray[np.i
 
 
 def audit_accepted(
-    answers: ArrayLike, size: int, goal: AcceptGoal, *, alpha: float, prior: Prior = ACCEPT_PRIOR
+    answers: ArrayLike, size: int, goal: AcceptGoal, *, alpha: float, prior: Prior | Mixture = ACCEPT_PRIOR
 ) -> AuditState:
-    """Audit of a set proposed as positive; `answers` (n,) LabelState of its first n draws, `size` >= n."""
+    """Audit of a set proposed as positive; `answers` (n,) LabelState of its first n draws, `size` >= n.
+
+    FAIL says that the set as it was proposed misses the goal: to go on until enough of it is corrected would cost more
+    than a smaller set.
+    """
     given = _checked(answers)
     positive = given == LabelState.POSITIVE
     path = interval_path(positive, size, alpha, prior)
     needed = goal.needed(size, np.cumsum(~positive))
-    return _state(given, size, path, settle=path.low >= needed, fail=path.high < needed)
+    return _state(given, size, path, settle=path.low >= needed, fail=path.high < goal.needed(size, 0))
 
 
 def audit_rejected(
-    answers: ArrayLike, size: int, goal: RejectGoal, *, alpha: float, prior: Prior = REJECT_PRIOR
+    answers: ArrayLike, size: int, goal: RejectGoal, *, alpha: float, prior: Prior | Mixture = REJECT_PRIOR
 ) -> AuditState:
     """Audit of a set proposed as negative; `answers` (n,) LabelState of its first n draws, `size` >= n.
 
@@ -193,7 +197,7 @@ class Forecast:
 
 
 def forecast_accepted(
-    now: AuditState, share: float, goal: AcceptGoal, *, alpha: float, prior: Prior = ACCEPT_PRIOR
+    now: AuditState, share: float, goal: AcceptGoal, *, alpha: float, prior: Prior | Mixture = ACCEPT_PRIOR
 ) -> Forecast:
     """About how many draws more the audit of A takes, if a `share` in [0, 1] of what follows is positive.
 
@@ -211,7 +215,7 @@ def forecast_accepted(
 
 
 def forecast_rejected(
-    now: AuditState, share: float, goal: RejectGoal, *, alpha: float, prior: Prior = REJECT_PRIOR
+    now: AuditState, share: float, goal: RejectGoal, *, alpha: float, prior: Prior | Mixture = REJECT_PRIOR
 ) -> Forecast:
     """About how many draws more the audit of R takes, if a `share` in [0, 1] of what follows is positive."""
 

@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from annotator.errors import UsageError
-from annotator.learning.bounds import PRIOR_STRENGTH, RAREST, intervals
+from annotator.learning.bounds import ACCEPT_PRIOR, PRIOR_STRENGTH, RAREST, REJECT_PRIOR, intervals
 from annotator.learning.cascade import Proposal
 
 FloatArray = NDArray[np.float64]
@@ -172,7 +172,7 @@ def _fill(side: _Side, tag: int, ends: tuple[IntArray, FloatArray], errors: Floa
 def _best_accept(side: _Side, standing: Standing, precision: float, costs: Costs) -> tuple[IntArray, IntArray]:
     """(C,) place of the best candidate, -1 for none, and its draws."""
 
-    prior = _priors(1 - side.errors / np.maximum(side.sizes, 1))
+    prior = (_priors(1 - side.errors / np.maximum(side.sizes, 1)), ACCEPT_PRIOR)
 
     def settled(drawn: IntArray, wrong: IntArray) -> NDArray[np.bool_]:
         low, _ = intervals(drawn, drawn - wrong, side.sizes, standing.accept_alpha[:, None], prior)
@@ -186,7 +186,7 @@ def _best_reject(
 ) -> tuple[IntArray, IntArray]:
     """As `_best_accept`; `found` (C,) positives that will be sure when the audit is judged."""
 
-    prior = _priors(side.errors / np.maximum(side.sizes, 1))
+    prior = (_priors(side.errors / np.maximum(side.sizes, 1)), REJECT_PRIOR)
 
     def settled(drawn: IntArray, wrong: IntArray) -> NDArray[np.bool_]:
         _, high = intervals(drawn, wrong, side.sizes, standing.reject_alpha[:, None], prior)

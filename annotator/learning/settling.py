@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from annotator.errors import UsageError
 from annotator.learning import audits, cascade
 from annotator.learning.audits import AcceptGoal, AuditState, Decision, RejectGoal, spend
-from annotator.learning.bounds import model_prior
+from annotator.learning.bounds import ACCEPT_PRIOR, REJECT_PRIOR, set_prior
 from annotator.learning.planning import Costs, Plan, Standing, plan
 
 Labels = NDArray[np.int8]
@@ -218,7 +218,7 @@ class _Cascade:
         members = self._draws(is_open & proposal.accepted(p, tag))
         if len(members):
             goal = AcceptGoal(terms.precision, self._surplus(tag), corrected=True)
-            prior = model_prior(proposal.accept_positives[tag] / len(members))
+            prior = set_prior(proposal.accept_positives[tag] / len(members), ACCEPT_PRIOR)
             alpha = spend(terms.alpha, 1 + int(self.attempts[0, tag]))
             state = _decide(
                 self.truth[members, tag],
@@ -229,7 +229,7 @@ class _Cascade:
         members = self._draws(is_open & proposal.rejected(p, tag))
         if len(members):
             missed_goal = RejectGoal(terms.recall, self._found(tag), self._missed(tag))
-            prior = model_prior(proposal.reject_positives[tag] / len(members))
+            prior = set_prior(proposal.reject_positives[tag] / len(members), REJECT_PRIOR)
             alpha = spend(terms.alpha, 1 + int(self.attempts[1, tag]))
             state = _decide(
                 self.truth[members, tag],

@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session
 from annotator.errors import ConflictError
 from annotator.learning import audits, cascade
 from annotator.learning.audits import AcceptGoal, AuditState, Decision, RejectGoal
-from annotator.learning.bounds import ACCEPT_PRIOR, REJECT_PRIOR, Prior, model_prior
+from annotator.learning.bounds import ACCEPT_PRIOR, REJECT_PRIOR, Mixture, Prior, set_prior
 from annotator.learning.planning import Standing
 from annotator.snapshot import Snapshot
 from annotator.terms import LabelState, Origin, RoundStatus, Split
@@ -128,11 +128,10 @@ def _undecided(state: AuditState) -> AuditState:
     return AuditState(**{**vars(state), "decision": Decision.GO_ON, "decided_at": None, "alarm": False})
 
 
-def _prior(set_: RoundSet) -> Prior:
+def _prior(set_: RoundSet) -> Prior | Mixture:
     """The model's own, fixed when the set was proposed; sets of earlier versions have none."""
-    if "expected" in set_.plan:
-        return model_prior(min(1.0, set_.plan["expected"] / set_.size))
-    return ACCEPT_PRIOR if set_.side == ACCEPT else REJECT_PRIOR
+    default = ACCEPT_PRIOR if set_.side == ACCEPT else REJECT_PRIOR
+    return set_prior(min(1.0, set_.plan["expected"] / set_.size), default) if "expected" in set_.plan else default
 
 
 def pool_rows(snapshot: Snapshot, round_: Round, size: int) -> NDArray[np.int64]:

@@ -2,36 +2,39 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from scipy import stats
+from scipy import special, stats
 
 from annotator.errors import UsageError
 from annotator.learning.bounds import (
     ACCEPT_PRIOR,
     REJECT_PRIOR,
     Interval,
+    Mixture,
     Prior,
     clopper_pearson,
     hypergeometric_interval,
     interval,
     interval_path,
     model_prior,
-    tighten,
+    set_prior,
 )
 
-PRIORS = [ACCEPT_PRIOR, REJECT_PRIOR, (1.0, 1.0), (0.3, 70.0)]
+PRIORS = [ACCEPT_PRIOR, REJECT_PRIOR, (1.0, 1.0), (0.3, 70.0), (model_prior(0.001), REJECT_PRIOR)]
 
 
 def shuffled(rng: np.random.Generator, size: int, positives: int) -> np.ndarray:
     return rng.permutation(np.arange(size) < positives).astype(np.int8)
 
 
-def full_search(drawn: int, positives: int, size: int, alpha: float, prior: Prior) -> Interval:
+def full_search(drawn: int, positives: int, size: int, alpha: float, prior: Prior | Mixture) -> Interval:
     """Every K whose prior / posterior is below 1 / alpha, with scipy's distributions."""
-    a, b = prior
     k = np.arange(size + 1)
-    before = stats.betabinom.logpmf(k, size, a, b)
-    after = stats.betabinom.logpmf(k - positives, size - drawn, a + positives, b + drawn - positives)
-    inside = np.flatnonzero(np.isfinite(after) & (before - after < -np.log(alpha)))
+    parts = prior if isinstance(prior[0], tuple) else (prior,)
+    before = special.logsumexp([stats.betabinom.logpmf(k, size, *part) for part in parts], axis=0)
+    seen = stats.hypergeom.logpmf(positives, size, k, drawn)
+    marginal = special.logsumexp(before + seen)
+    # Bayes' rule for the whole mixture: prior / posterior = marginal / likelihood.
+    inside = np.flatnonzero(np.isfinite(seen) & (marginal - seen - np.log(len(parts)) < -np.log(alpha)))
     assert (np.diff(inside) == 1).all()
     return Interval(int(inside[0]), int(inside[-1]))
 
@@ -80,8 +83,8 @@ def test_the_path_narrows_and_equals_one_update_after_another(data: st.DataObjec
         now = interval(n, int(k), size, 0.05)
         if max(before.low, now.low) > min(before.high, now.high):
             break  # a path of which the moments contradict each other: from here on each stands by itself
-        before = tighten(before, now)
-        assert (path.low[n - 1], path.high[n - 1]) == before
+        before = Interval(max(before.low, now.low), min(before.high, now.high))
+        assert (path.low[n - 1], path.high[n - 1]) == (before if before.low <= before.high else now)
     if (np.maximum.accumulate(path.low) <= np.minimum.accumulate(path.high)).all():
         assert (np.diff(path.low) >= 0).all()
         assert (np.diff(path.high) <= 0).all()
@@ -131,6 +134,19 @@ def test_a_prior_from_a_right_model_needs_half_the_draws_where_little_is_missed(
         return int(np.argmax(path.high <= 50))
 
     assert draws_to_prove(model_prior(1e-4)) < 0.6 * draws_to_prove(REJECT_PRIOR)
+
+
+def test_a_wrong_model_costs_little_where_the_default_stands_beside_it() -> None:
+    """A set of which the model believes one positive in 1,000, and every tenth is one."""
+    draws = shuffled(np.random.default_rng(3), 5_000, 500)
+
+    def draws_to_refuse(prior: Prior | Mixture) -> int:
+        return int(np.argmax(interval_path(draws, 5_000, 0.05, prior).low > 50))
+
+    alone, beside, default = (
+        draws_to_refuse(prior) for prior in (model_prior(0.001), set_prior(0.001, REJECT_PRIOR), REJECT_PRIOR)
+    )
+    assert default <= beside <= 1.5 * default < alone
 
 
 @given(st.floats(0, 1), st.floats(0.01, 5))
