@@ -32,7 +32,7 @@ class Trial:
     @property
     def reward(self) -> float:
         """mAP gained for each e-fold of answers."""
-        grown = np.log(max(self.answered_after, self.answered_before + 1) / max(self.answered_before, 1))
+        grown = np.log((max(self.answered_after, self.answered_before + 1) + 1) / (self.answered_before + 1))
         return float((self.mAP_after - self.mAP_before) / grown)
 
 
