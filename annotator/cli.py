@@ -3,7 +3,7 @@
 import json
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, is_dataclass
 from pathlib import Path
@@ -192,21 +192,34 @@ def fine_tune(
 @app.command("round")
 def round_(
     folder: Folder = DEFAULT_FOLDER,
-    settle: Annotated[bool, typer.Option(help="end the open round: settle what is proved, drop the rest")] = False,
+    plan: Annotated[bool, typer.Option("--plan", help="what a round would propose now, at what cost")] = False,
+    propose: Annotated[bool, typer.Option("--propose", help="open a round")] = False,
+    audit_next: Annotated[bool, typer.Option("--audit-next", help="ask for the next draws; how far each is")] = False,
+    settle: Annotated[bool, typer.Option("--settle", help="end the round: settle what is proved")] = False,
+    certificates: Annotated[bool, typer.Option("--certificates", help="what is proven of each tag by now")] = False,
+    replay: Annotated[int | None, typer.Option(help="recompute this round and compare, bit for bit")] = None,
     rollback: Annotated[int | None, typer.Option(help="take back what this round settled")] = None,
     annotator: Annotated[str, typer.Option(help="who starts it")] = "cli",
     as_json: AsJson = False,
 ) -> None:
-    """Propose a round, or show how far the open one is; settle it; roll one back."""
-    from annotator.services import rounds
+    """One step of the cascade; without an option: propose a round, or show how far the open one is."""
+    from annotator.services import certificates as proofs
+    from annotator.services import round_replay, rounds, standing_audit
 
+    steps: list[tuple[bool, Callable[[Workspace], Any]]] = [
+        (plan, proofs.forecast),
+        (propose, lambda workspace: {"number": rounds.propose(workspace, annotator)}),
+        (audit_next, rounds.progress),
+        (settle, rounds.settle),
+        (certificates, lambda workspace: {**standing_audit.keep_up(workspace), "tags": proofs.certificates(workspace)}),
+        (replay is not None, lambda workspace: round_replay.replay(workspace, replay or 0)),
+        (rollback is not None, lambda workspace: rounds.roll_back(workspace, rollback or 0)),
+    ]
+    asked = [step for is_asked, step in steps if is_asked]
+    if len(asked) > 1:
+        raise UsageError(f"{len(asked)} steps were asked for; give one option at a time")
     with _open(folder) as workspace:
-        if rollback is not None:
-            shown = rounds.roll_back(workspace, rollback)
-        elif settle:
-            shown = rounds.settle(workspace)
-        else:
-            shown = rounds.propose_or_show(workspace, annotator)
+        shown = asked[0](workspace) if asked else rounds.propose_or_show(workspace, annotator)
     _show(shown, as_json)
 
 

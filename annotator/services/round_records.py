@@ -1,6 +1,7 @@
 """What a round keeps of itself, so that it can be recomputed bit for bit: what was open, and the answers it used."""
 
 import io
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +10,7 @@ from numpy.typing import NDArray
 
 from annotator.arrays import write_whole
 from annotator.errors import MissingError
-from annotator.services.round_sets import SetAudit
+from annotator.services.round_sets import Beside, SetAudit
 from annotator.snapshot import Snapshot
 from annotator.workspace import Workspace
 
@@ -24,27 +25,43 @@ def read_open(workspace: Workspace, number: int) -> tuple[NDArray[np.int64], NDA
     return stored["pool"], np.unpackbits(stored["open"], axis=1, count=int(stored["tags"])).astype(bool)
 
 
-def write_answers(workspace: Workspace, number: int, snapshot: Snapshot, audits: list[SetAudit]) -> None:
-    """The draws of each set and the answers among them, as they were when the round was settled."""
+@dataclass(frozen=True)
+class Record:
+    """The draws of a set that were answered when its round was settled, the answers, and what was decided by them."""
+
+    draws: NDArray[np.int64]
+    answers: NDArray[np.int8]
+    beside: Beside
+    decision: str
+
+
+def write_answers(
+    workspace: Workspace, number: int, snapshot: Snapshot, audits: list[SetAudit], free: NDArray[np.bool_]
+) -> None:
+    """What the round was settled by; `free` (N, C): where no person had answered, by the columns of the round."""
     place = {tag.id: column for column, tag in enumerate(snapshot.tags)}
-    arrays = {}
+    arrays: dict[str, Any] = {"free": np.packbits(free, axis=1), "tags": np.array(free.shape[1])}
     for audit in audits:
         draws = audit.draws[: audit.state.drawn]
         name = f"{audit.set.tag_id}.{audit.set.side}"
         arrays[f"{name}.draws"], arrays[f"{name}.answers"] = draws, snapshot.labels[draws, place[audit.set.tag_id]]
+        arrays[f"{name}.beside"] = np.array([*vars(audit.beside).values()])
+        arrays[f"{name}.decision"] = np.array(audit.state.decision.value)
     _write(_file(workspace, number, "answers"), **arrays)
 
 
-def read_answers(
-    workspace: Workspace, number: int
-) -> dict[tuple[int, str], tuple[NDArray[np.int64], NDArray[np.int8]]]:
-    """(draws, answers) of each (tag id, side)."""
+def read_answers(workspace: Workspace, number: int) -> tuple[dict[tuple[int, str], Record], NDArray[np.bool_]]:
+    """The record of each (tag id, side), and (N, C) where no person had answered."""
     stored = _read(_file(workspace, number, "answers"), number)
-    names = {name.rsplit(".", 1)[0] for name in stored}
-    return {
-        (int(name.split(".")[0]), name.split(".")[1]): (stored[f"{name}.draws"], stored[f"{name}.answers"])
-        for name in sorted(names)
-    }
+    free = np.unpackbits(stored["free"], axis=1, count=int(stored["tags"])).astype(bool)
+    records = {}
+    for name in sorted(name.removesuffix(".draws") for name in stored if name.endswith(".draws")):
+        tag_id, side = name.split(".")
+        draws, answers, beside, decision = (
+            stored[f"{name}.{part}"] for part in ("draws", "answers", "beside", "decision")
+        )
+        records[int(tag_id), side] = Record(draws, answers, Beside(*beside.tolist()), str(decision))
+    return records, free
 
 
 def _file(workspace: Workspace, number: int, what: str) -> Path:

@@ -25,11 +25,22 @@ PEOPLE = (Origin.HUMAN, Origin.REVIEW, Origin.TRUTH)
 
 
 @dataclass(frozen=True)
+class Beside:
+    """What counts for a set besides its own draws: `surplus` for an accept set; for a reject set the positives `found`
+    elsewhere and the bound of those `missed` in sets before."""
+
+    surplus: float = 0.0
+    found: float = 0.0
+    missed: float = 0.0
+
+
+@dataclass(frozen=True)
 class SetAudit:
     """One set with what its answers prove so far."""
 
     set: RoundSet
     state: AuditState
+    beside: Beside
     draws: NDArray[np.int64]
     """All members in the order of their draws; the first `state.drawn` are answered."""
     waits: bool
@@ -85,39 +96,43 @@ def audited(workspace: Workspace, session: Session, round_: Round, snapshot: Sna
         answers = audits.answered_prefix(snapshot.labels[draws, place], asked[draws, place])
         proved = [*before, *(one.set for one in found if one.set.decision == Decision.SETTLE)]
         own = [one for one in proved if one.tag_id == set_.tag_id]
-        now, waits = _judged(set_, answers, round_.targets, counted, place, own)
+        drawn = int((answers == LabelState.POSITIVE).sum())
+        beside = _beside(set_, counted, place, own, round_.targets, drawn)
+        now, waits = audit_of(set_, answers, round_.targets, beside)
         set_.draws, set_.positives, set_.low, set_.high = now.drawn, now.positives, now.low, now.high
         if round_.status == RoundStatus.PROPOSED:
             set_.decision = now.decision
-        found.append(SetAudit(set_, now, draws, waits))
+        found.append(SetAudit(set_, now, beside, draws, waits))
     return found
 
 
-def _judged(
-    set_: RoundSet,
-    answers: NDArray[np.int8],
-    targets: dict[str, Any],
-    counted: "Positives",
-    place: int,
-    before: Sequence[RoundSet],
+def _beside(
+    set_: RoundSet, counted: "Positives", place: int, before: Sequence[RoundSet], targets: dict[str, Any], drawn: int
+) -> Beside:
+    """`before`: the sets of the tag that were settled; `drawn`: positives drawn from this one."""
+    if set_.side == ACCEPT:
+        return Beside(surplus=counted.surplus(place, before, targets["precision"], drawn))
+    return Beside(found=counted.found(place, before) - drawn, missed=missed(before, set_.tag_id))
+
+
+def audit_of(
+    set_: RoundSet, answers: NDArray[np.int8], targets: dict[str, Any], beside: Beside
 ) -> tuple[AuditState, bool]:
-    """What the drawn `answers` of a set prove beside the sets `before` of its tag; whether it waits for the rest."""
-    drawn_here = int((answers == LabelState.POSITIVE).sum())
+    """What the drawn `answers` of a set prove, and whether it waits for the images outside the sets."""
     prior = _prior(set_)
     if set_.side == ACCEPT:
-        surplus = counted.surplus(place, before, targets["precision"], drawn_here)
-        goal = AcceptGoal(targets["precision"], surplus, corrected=True)
+        goal = AcceptGoal(targets["precision"], beside.surplus, corrected=True)
         return audits.audit_accepted(answers, set_.size, goal, alpha=set_.alpha, prior=prior), False
-    sure, lost = counted.found(place, before) - drawn_here, missed(before, set_.tag_id)
-    now = audits.audit_rejected(
-        answers, set_.size, RejectGoal(targets["recall"], sure, lost), alpha=set_.alpha, prior=prior
-    )
-    hoped = max(0.0, float(set_.plan.get("hoped", 0)) - (sure - float(set_.plan.get("found", sure))))
+
+    def judged(found: float) -> AuditState:
+        goal = RejectGoal(targets["recall"], found, beside.missed)
+        return audits.audit_rejected(answers, set_.size, goal, alpha=set_.alpha, prior=prior)
+
+    now = judged(beside.found)
+    hoped = max(0.0, float(set_.plan.get("hoped", 0)) - (beside.found - float(set_.plan.get("found", beside.found))))
     if now.decision == Decision.SETTLE or not hoped:
         return now, False
-    later = audits.audit_rejected(
-        answers, set_.size, RejectGoal(targets["recall"], sure + hoped, lost), alpha=set_.alpha, prior=prior
-    )
+    later = judged(beside.found + hoped)
     # What is still to be found outside the sets cannot prove anything yet; but neither is its lack a failure.
     if later.decision == Decision.FAIL:
         return later, False

@@ -225,9 +225,10 @@ def settle(workspace: Workspace) -> dict[str, Any]:
     with workspace.transaction() as session:
         round_ = required_open(session)
         found = audited(workspace, session, round_, snapshot)
-        labels = settled_labels(workspace, round_, snapshot, found)
+        free = _free(workspace, round_, snapshot)
+        labels = _settled_labels(workspace, round_, found, free)
         # The files before the row: a settled round always has its labels.
-        round_records.write_answers(workspace, round_.number, snapshot, found)
+        round_records.write_answers(workspace, round_.number, snapshot, found, free)
         write_array(workspace.round_file(round_.number), labels)
         round_.status, round_.settled_at = RoundStatus.SETTLED, datetime.now(UTC)
         round_questions.drop(session, round_.number)
@@ -309,19 +310,34 @@ def member_states(
     return states
 
 
-def settled_labels(workspace: Workspace, round_: Round, snapshot: Snapshot, found: list[SetAudit]) -> NDArray[np.int8]:
-    """(N, C) int8 of what the round settles; what people answered meanwhile is left to them."""
-    who = members(workspace, round_.number)
-    settled = {(audit.set.tag_id, audit.set.side) for audit in found if audit.state.decision == Decision.SETTLE}
+def _free(workspace: Workspace, round_: Round, snapshot: Snapshot) -> NDArray[np.bool_]:
+    """(N, C) where no person answered and nothing was settled, by the columns of the round; archived tags are not."""
     live = {tag.id: place for place, tag in enumerate(snapshot.tags)}
-    labels = np.full(who.shape, LabelState.UNKNOWN, np.int8)
+    size = len(members(workspace, round_.number))
+    free = np.zeros((size, len(round_.tag_ids)), bool)
     for column, tag_id in enumerate(round_.tag_ids):
-        if tag_id not in live:
-            continue
-        free = snapshot.origins[: len(who), live[tag_id]] == Origin.NOBODY
+        if tag_id in live:
+            free[:, column] = snapshot.origins[:size, live[tag_id]] == Origin.NOBODY
+    return free
+
+
+def _settled_labels(
+    workspace: Workspace, round_: Round, found: list[SetAudit], free: NDArray[np.bool_]
+) -> NDArray[np.int8]:
+    """(N, C) int8 of what the round settles; what people answered meanwhile is left to them."""
+    settled = {(audit.set.tag_id, audit.set.side) for audit in found if audit.state.decision == Decision.SETTLE}
+    return labels_of(members(workspace, round_.number), round_.tag_ids, settled, free)
+
+
+def labels_of(
+    who: NDArray[np.int8], tag_ids: list[int], settled: set[tuple[int, str]], free: NDArray[np.bool_]
+) -> NDArray[np.int8]:
+    """(N, C) int8: the free members of the settled (tag id, side) sets have their state, all else is unknown."""
+    labels = np.full(who.shape, LabelState.UNKNOWN, np.int8)
+    for column, tag_id in enumerate(tag_ids):
         for side, state in SIDES.items():
             if (tag_id, side) in settled:
-                labels[free & (who[:, column] == state), column] = state
+                labels[free[:, column] & (who[:, column] == state), column] = state
     return labels
 
 

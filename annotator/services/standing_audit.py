@@ -1,0 +1,54 @@
+"""The standing audit: after a round, a few more draws of each settled set keep being asked, and the bounds follow.
+
+The draws go on in the round's own order, so they extend the sample that proved the set. Any answer that a person gives
+on the next draw counts, wherever it was given.
+"""
+
+from typing import Any
+
+from sqlalchemy import func, select
+
+from annotator.learning.audits import Decision
+from annotator.services import certificates
+from annotator.services.round_sets import ACCEPT, audited
+from annotator.services.snapshots import take
+from annotator.services.tasks import Band
+from annotator.terms import RoundStatus, TaskKind
+from annotator.workspace import Workspace
+from db.models import Round, Task
+
+WAITING = 5  # draws of each settled set that wait
+REASON = "standing audit: it keeps an eye on what was settled as {side}"
+
+
+def keep_up(workspace: Workspace) -> dict[str, Any]:
+    """Bring the settled sets' counts and bounds up to date and see that a few draws of each wait; what alarms now.
+
+    Questions come behind all others about their tag.
+    """
+    snapshot = take(workspace)
+    asked = 0
+    with workspace.transaction() as session:
+        settled = select(Round).where(Round.status == RoundStatus.SETTLED).order_by(Round.number)
+        for round_ in session.scalars(settled).all():
+            for audit in audited(workspace, session, round_, snapshot):
+                if audit.set.decision != Decision.SETTLE:
+                    continue
+                draws = audit.waiting[:WAITING].tolist()
+                waits = select(Task.image_row).where(
+                    Task.tag_id == audit.set.tag_id, Task.image_row.in_(draws), Task.done_at.is_(None)
+                )
+                known = set(session.scalars(waits))
+                last = session.scalar(select(func.max(Task.position)).where(Task.tag_id == audit.set.tag_id)) or 0
+                start = max(Band.PICK.position(Band.PICK.position(0) // 4), last + 1)
+                side = "present" if audit.set.side == ACCEPT else "absent"
+                for place, row in enumerate(row for row in draws if row not in known):
+                    asked += 1
+                    session.add(
+                        Task(
+                            kind=TaskKind.AUDIT, image_row=row, tag_id=audit.set.tag_id, round_number=round_.number,
+                            position=start + place, reason=REASON.format(side=side),
+                        )
+                    )  # fmt: skip
+            session.flush()
+    return {"asked": asked, "alarms": certificates.alarms(workspace)}
