@@ -80,11 +80,12 @@ def _embed(workspace: Workspace, arguments: dict[str, Any], progress: Progress) 
 
 
 def _train(workspace: Workspace, _arguments: dict[str, Any], progress: Progress) -> dict[str, Any]:
-    from annotator.services import picking, suggesting, training
+    from annotator.services import picking, standing_audit, suggesting, training
 
     report = training.train(workspace, progress)
     suggesting.refresh(workspace, progress)
     picking.refill(workspace)
+    standing_audit.keep_up(workspace)
     return asdict(report)
 
 

@@ -1,24 +1,181 @@
-"""Rounds: let the model settle what it can prove; see the proof; take a round back."""
+"""Rounds: what is proven of each tag, the round at work, and the way back."""
 
+import altair as alt
 import pandas as pd
 import streamlit as st
 
 from annotator.errors import AnnotatorError
-from annotator.services import rounds
+from annotator.services import certificates, models, round_replay, round_views, rounds, standing_audit
 from annotator.terms import RoundStatus
-from annotator.ui import menu, open_page, plain, table_height
+from annotator.ui import Visit, menu, open_page, plain, table_height
 from annotator.ui.words import say
+
+KINDS = ("by people", "settled present", "settled absent", "open")
+MOST_BARS = 40  # tags; beyond, the table says it better
+
+
+def table(rows: list[dict], **columns: object) -> None:
+    shown = pd.DataFrame(rows)
+    st.dataframe(shown, hide_index=True, width="stretch", height=table_height(len(shown)), column_config=columns)
+
+
+def bar(name: str) -> object:
+    return st.column_config.ProgressColumn(say(f"rounds.{name}"), format="percent", min_value=0, max_value=1)
+
+
+def proven(visit: Visit) -> None:
+    for alarm in standing_audit.keep_up(visit.workspace)["alarms"]:
+        side = "present" if alarm["side"] == "accept" else "absent"
+        st.warning(say("rounds.alarm", number=alarm["round"], tag=plain(alarm["tag"]), side=side))
+    rows = certificates.certificates(visit.workspace)
+    if not rows:
+        return
+    st.subheader(say("rounds.proven"), help=say("rounds.proven_help"))
+    who, pairs, tag = say("rounds.who"), say("rounds.pairs"), say("rounds.tag")
+    if len(rows) <= MOST_BARS:
+        parts = [{tag: row["tag"], who: kind, pairs: row[kind]} for row in rows for kind in KINDS]
+        chart = alt.Chart(pd.DataFrame(parts)).encode(
+            y=alt.Y(f"{tag}:N", title=None, sort=None),
+            x=alt.X(f"{pairs}:Q", axis=alt.Axis(format=",d", tickMinStep=1)),
+            color=alt.Color(f"{who}:N", sort=KINDS, legend=alt.Legend(orient="bottom", title=None)),
+            tooltip=[f"{tag}:N", f"{who}:N", alt.Tooltip(f"{pairs}:Q", format=",d")],
+        )
+        st.altair_chart(chart.mark_bar())
+    table(rows, precision=bar("precision"), recall=bar("recall"), confidence=bar("confidence"))
+
+
+def plan(visit: Visit) -> None:
+    with st.expander(say("rounds.plan"), expanded=False):
+        try:
+            table(certificates.forecast(visit.workspace))
+        except AnnotatorError as error:
+            st.info(plain(str(error)))
+        else:
+            st.caption(say("rounds.plan_help"))
+
+
+def at_work(visit: Visit, number: int) -> None:
+    st.subheader(say("rounds.waits", number=number))
+    report = rounds.progress(visit.workspace)
+    if report["sets"]:
+        table(report["sets"], certified=bar("certified"))
+    outside = ", ".join(f"{plain(name)} {count:,}" for name, count in report["outside"].items() if count)
+    if outside:
+        st.caption(say("rounds.outside", counts=outside))
+    menu.link("verify", say("rounds.audit"))
+
+
+def closer(visit: Visit, number: int | None) -> None:
+    tags = round_views.tags(visit.workspace)
+    if not tags:
+        return
+    st.subheader(say("rounds.closer"))
+    chosen = st.selectbox(say("rounds.tag"), list(tags), format_func=tags.__getitem__)
+    left, right = st.columns(2)
+    with left:
+        scores(round_views.histogram(visit.workspace, chosen, number))
+    with right:
+        if number is not None:
+            bounds(round_views.bounds(visit.workspace, chosen, number))
+
+
+def scores(found: dict) -> None:
+    axis, count = say("rounds.scores"), say("rounds.images")
+    frame = pd.DataFrame({axis: found["scores"], count: found["images"]})
+    # The few sure ones matter as much as the many that show nothing.
+    bars = (
+        alt.Chart(frame)
+        .mark_bar()
+        .encode(
+            x=alt.X(f"{axis}:Q", scale=alt.Scale(domain=[0, 1])),
+            y=alt.Y(f"{count}:Q", scale=alt.Scale(type="symlog")),
+            tooltip=[f"{axis}:Q", f"{count}:Q"],
+        )
+    )
+    lines = pd.DataFrame([{axis: min(1.0, max(0.0, at)), "side": side} for side, at in found["thresholds"].items()])
+    if len(lines):
+        rules = (
+            alt.Chart(lines)
+            .mark_rule(strokeDash=[4, 2], size=2)
+            .encode(x=f"{axis}:Q", color=alt.Color("side:N", legend=alt.Legend(orient="bottom", title=None)))
+        )
+        st.altair_chart(bars + rules)
+    else:
+        st.altair_chart(bars)
+
+
+def bounds(rows: list[dict]) -> None:
+    if not rows:
+        st.caption(say("rounds.no_draws"))
+        return
+    draws, share = say("rounds.draws"), say("rounds.share")
+    base = alt.Chart(pd.DataFrame(rows)).encode(
+        x=alt.X("draws:Q", title=draws), color=alt.Color("side:N", legend=alt.Legend(orient="bottom", title=None))
+    )
+    band = base.mark_area(opacity=0.3, interpolate="step-after").encode(y=alt.Y("low:Q", title=share), y2="high:Q")
+    st.altair_chart(band + base.mark_line(interpolate="step-after").encode(y="low:Q"))
+
+
+def funnel(visit: Visit) -> None:
+    rows = round_views.funnel(visit.workspace)
+    st.subheader(say("rounds.funnel"))
+    kind, count = say("rounds.who"), say("rounds.pairs_axis")
+    parts = [
+        {say("rounds.round_axis"): str(row["round"]), kind: name, count: row[name]}
+        for row in rows
+        for name in ("open", "audited", "present", "absent")
+        if row[name] is not None
+    ]
+    if parts:
+        chart = alt.Chart(pd.DataFrame(parts)).encode(
+            x=alt.X(f"{say('rounds.round_axis')}:N", axis=alt.Axis(labelAngle=0)),
+            y=alt.Y(f"{count}:Q", axis=alt.Axis(format=",d")),
+            xOffset=alt.XOffset(f"{kind}:N", sort=None),
+            color=alt.Color(f"{kind}:N", sort=None, legend=alt.Legend(orient="bottom", title=None)),
+            tooltip=[f"{kind}:N", alt.Tooltip(f"{count}:Q", format=",d")],
+        )
+        st.altair_chart(chart.mark_bar())
+
+
+def way_back(visit: Visit, history: list[dict]) -> None:
+    kept = [entry["number"] for entry in history if entry["status"] != RoundStatus.ROLLED_BACK.value]
+    if not kept:
+        return
+    with st.expander(say("rounds.roll_back_title")):
+        number = st.selectbox(say("rounds.round"), kept[::-1])
+        if st.button(say("rounds.replay")):
+            recompute(visit, number)
+        try:
+            leaves = rounds.what_leaves(visit.workspace, number)
+        except AnnotatorError as error:
+            st.info(plain(str(error)))
+            return
+        named = ", ".join(f"{plain(tag['tag'])} {tag['present']} / {tag['absent']}" for tag in leaves["tags"]) or "–"
+        st.caption(say("rounds.leaves", number=number, count=leaves["taken_back"], tags=named))
+        sure = st.checkbox(say("rounds.sure"))
+        if st.button(say("rounds.roll_back"), disabled=not sure):
+            report = rounds.roll_back(visit.workspace, number)
+            st.toast(say("rounds.taken_back", number=number, count=report["taken_back"]))
+            st.rerun()
+
+
+def recompute(visit: Visit, number: int) -> None:
+    try:
+        found = round_replay.replay(visit.workspace, number)
+    except AnnotatorError as error:
+        st.info(plain(str(error)))
+        return
+    if found["same"]:
+        st.success(say("rounds.replayed_same", number=number))
+    else:
+        parts = ", ".join(name for name, same in found.items() if same is False and name != "same")
+        st.error(say("rounds.replayed_other", number=number, parts=parts))
+
 
 visit = open_page("rounds")
 project = visit.workspace.project
-st.caption(
-    say(
-        "rounds.intro",
-        confidence=f"{project.confidence:.0%}",
-        precision=f"{project.precision:.0%}",
-        recall=f"{project.recall:.0%}",
-    )
-)
+shares = {name: f"{getattr(project, name):.0%}" for name in ("confidence", "precision", "recall")}
+st.caption(say("rounds.intro", **shares))
 history = rounds.history(visit.workspace)
 is_open = bool(history) and history[-1]["status"] == RoundStatus.PROPOSED.value
 
@@ -37,34 +194,15 @@ if refresh.button(say("rounds.look_again"), disabled=not is_open, width="stretch
     st.rerun()
 
 if is_open:
-    st.subheader(say("rounds.waits", number=history[-1]["number"]))
-    sets = pd.DataFrame(rounds.progress(visit.workspace)["sets"])
-    if len(sets):
-        st.dataframe(
-            sets,
-            hide_index=True,
-            width="stretch",
-            height=table_height(len(sets)),
-            column_config={
-                "certified": st.column_config.ProgressColumn(
-                    say("rounds.certified"), format="percent", min_value=0, max_value=1
-                )
-            },
-        )
-    menu.link("verify", say("rounds.audit"))
-
+    at_work(visit, history[-1]["number"])
+elif models.in_use(visit.workspace) is not None:
+    plan(visit)
+proven(visit)
+closer(visit, history[-1]["number"] if history else None)
 if history:
+    funnel(visit)
     st.subheader(say("rounds.all"))
-    table = pd.DataFrame(history)
-    st.dataframe(table, hide_index=True, width="stretch", height=table_height(len(table)))
-    settled = [entry["number"] for entry in history if entry["status"] == RoundStatus.SETTLED.value]
-    if settled:
-        with st.expander(say("rounds.roll_back_title")):
-            number = st.selectbox(say("rounds.round"), settled[::-1])
-            sure = st.checkbox(say("rounds.sure"))
-            if st.button(say("rounds.roll_back"), disabled=not sure):
-                report = rounds.roll_back(visit.workspace, number)
-                st.toast(say("rounds.taken_back", number=number, count=report["taken_back"]))
-                st.rerun()
+    table(history)
+    way_back(visit, history)
 else:
     st.info(say("rounds.none"))

@@ -119,7 +119,7 @@ def audit_of(
     set_: RoundSet, answers: NDArray[np.int8], targets: dict[str, Any], beside: Beside
 ) -> tuple[AuditState, bool]:
     """What the drawn `answers` of a set prove, and whether it waits for the images outside the sets."""
-    prior = _prior(set_)
+    prior = prior_of(set_)
     if set_.side == ACCEPT:
         goal = AcceptGoal(targets["precision"], beside.surplus, corrected=True)
         return audits.audit_accepted(answers, set_.size, goal, alpha=set_.alpha, prior=prior), False
@@ -143,7 +143,7 @@ def _undecided(state: AuditState) -> AuditState:
     return AuditState(**{**vars(state), "decision": Decision.GO_ON, "decided_at": None, "alarm": False})
 
 
-def _prior(set_: RoundSet) -> Prior | Mixture:
+def prior_of(set_: RoundSet) -> Prior | Mixture:
     """The model's own, fixed when the set was proposed; sets of earlier versions have none."""
     default = ACCEPT_PRIOR if set_.side == ACCEPT else REJECT_PRIOR
     return set_prior(min(1.0, set_.plan["expected"] / set_.size), default) if "expected" in set_.plan else default
