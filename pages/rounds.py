@@ -10,7 +10,9 @@ from annotator.terms import RoundStatus
 from annotator.ui import Visit, menu, open_page, plain, table_height
 from annotator.ui.words import say
 
-KINDS = ("by people", "settled present", "settled absent", "open")
+KINDS = {"by people": "#1c83e1", "settled present": "#21a559", "settled absent": "#7d8590", "open": "#c3c9d1"}
+STAGES = {"open": "#c3c9d1", "audited": "#1c83e1", "present": "#21a559", "absent": "#7d8590"}
+SIDES = {"accept": "#21a559", "reject": "#7d8590"}
 MOST_BARS = 40  # tags; beyond, the table says it better
 
 
@@ -23,6 +25,12 @@ def bar(name: str) -> object:
     return st.column_config.ProgressColumn(say(f"rounds.{name}"), format="percent", min_value=0, max_value=1)
 
 
+def coloured(field: str, colours: dict[str, str]) -> alt.Color:
+    """One colour for one thing on the whole page."""
+    scale = alt.Scale(domain=list(colours), range=list(colours.values()))
+    return alt.Color(f"{field}:N", scale=scale, legend=alt.Legend(orient="bottom", title=None))
+
+
 def proven(visit: Visit) -> None:
     for alarm in standing_audit.keep_up(visit.workspace)["alarms"]:
         side = "present" if alarm["side"] == "accept" else "absent"
@@ -31,16 +39,17 @@ def proven(visit: Visit) -> None:
     if not rows:
         return
     st.subheader(say("rounds.proven"), help=say("rounds.proven_help"))
-    who, pairs, tag = say("rounds.who"), say("rounds.pairs"), say("rounds.tag")
     if len(rows) <= MOST_BARS:
-        parts = [{tag: row["tag"], who: kind, pairs: row[kind]} for row in rows for kind in KINDS]
+        parts = [{"tag": row["tag"], "who": kind, "images": row[kind]} for row in rows for kind in KINDS]
         chart = alt.Chart(pd.DataFrame(parts)).encode(
-            y=alt.Y(f"{tag}:N", title=None, sort=None),
-            x=alt.X(f"{pairs}:Q", axis=alt.Axis(format=",d", tickMinStep=1)),
-            color=alt.Color(f"{who}:N", sort=KINDS, legend=alt.Legend(orient="bottom", title=None)),
-            tooltip=[f"{tag}:N", f"{who}:N", alt.Tooltip(f"{pairs}:Q", format=",d")],
+            y=alt.Y("tag:N", title=None, sort=None),
+            x=alt.X("images:Q", title=say("rounds.pairs"), axis=alt.Axis(format=",d"), scale=alt.Scale(nice=False)),
+            color=coloured("who", KINDS),
+            order=alt.Order("place:Q"),
+            tooltip=["tag:N", "who:N", alt.Tooltip("images:Q", format=",d")],
         )
-        st.altair_chart(chart.mark_bar())
+        places = alt.expr.indexof(list(KINDS), alt.datum.who)
+        st.altair_chart(chart.transform_calculate(place=places).mark_bar())
     table(rows, precision=bar("precision"), recall=bar("recall"), confidence=bar("confidence"))
 
 
@@ -80,26 +89,21 @@ def closer(visit: Visit, number: int | None) -> None:
 
 
 def scores(found: dict) -> None:
-    axis, count = say("rounds.scores"), say("rounds.images")
-    frame = pd.DataFrame({axis: found["scores"], count: found["images"]})
+    frame = pd.DataFrame({"score": found["scores"], "images": found["images"]})
     # The few sure ones matter as much as the many that show nothing.
     bars = (
         alt.Chart(frame)
         .mark_bar()
         .encode(
-            x=alt.X(f"{axis}:Q", scale=alt.Scale(domain=[0, 1])),
-            y=alt.Y(f"{count}:Q", scale=alt.Scale(type="symlog")),
-            tooltip=[f"{axis}:Q", f"{count}:Q"],
+            x=alt.X("score:Q", title=say("rounds.scores"), scale=alt.Scale(domain=[0, 1])),
+            y=alt.Y("images:Q", title=say("rounds.images"), scale=alt.Scale(type="symlog")),
+            tooltip=[alt.Tooltip("score:Q", format=".2f"), "images:Q"],
         )
     )
-    lines = pd.DataFrame([{axis: min(1.0, max(0.0, at)), "side": side} for side, at in found["thresholds"].items()])
-    if len(lines):
-        rules = (
-            alt.Chart(lines)
-            .mark_rule(strokeDash=[4, 2], size=2)
-            .encode(x=f"{axis}:Q", color=alt.Color("side:N", legend=alt.Legend(orient="bottom", title=None)))
-        )
-        st.altair_chart(bars + rules)
+    ends = [{"score": min(1.0, max(0.0, at)), "side": side} for side, at in found["thresholds"].items()]
+    if ends:
+        rules = alt.Chart(pd.DataFrame(ends)).mark_rule(strokeDash=[4, 2], size=2)
+        st.altair_chart(bars + rules.encode(x="score:Q", color=coloured("side", SIDES)))
     else:
         st.altair_chart(bars)
 
@@ -108,31 +112,31 @@ def bounds(rows: list[dict]) -> None:
     if not rows:
         st.caption(say("rounds.no_draws"))
         return
-    draws, share = say("rounds.draws"), say("rounds.share")
     base = alt.Chart(pd.DataFrame(rows)).encode(
-        x=alt.X("draws:Q", title=draws), color=alt.Color("side:N", legend=alt.Legend(orient="bottom", title=None))
+        x=alt.X("draws:Q", title=say("rounds.draws")), color=coloured("side", SIDES)
     )
-    band = base.mark_area(opacity=0.3, interpolate="step-after").encode(y=alt.Y("low:Q", title=share), y2="high:Q")
+    band = base.mark_area(opacity=0.3, interpolate="step-after").encode(
+        y=alt.Y("low:Q", title=say("rounds.share")), y2="high:Q"
+    )
     st.altair_chart(band + base.mark_line(interpolate="step-after").encode(y="low:Q"))
 
 
 def funnel(visit: Visit) -> None:
     rows = round_views.funnel(visit.workspace)
     st.subheader(say("rounds.funnel"))
-    kind, count = say("rounds.who"), say("rounds.pairs_axis")
     parts = [
-        {say("rounds.round_axis"): str(row["round"]), kind: name, count: row[name]}
+        {"round": str(row["round"]), "what": name, "pairs": row[name]}
         for row in rows
-        for name in ("open", "audited", "present", "absent")
+        for name in STAGES
         if row[name] is not None
     ]
     if parts:
         chart = alt.Chart(pd.DataFrame(parts)).encode(
-            x=alt.X(f"{say('rounds.round_axis')}:N", axis=alt.Axis(labelAngle=0)),
-            y=alt.Y(f"{count}:Q", axis=alt.Axis(format=",d")),
-            xOffset=alt.XOffset(f"{kind}:N", sort=None),
-            color=alt.Color(f"{kind}:N", sort=None, legend=alt.Legend(orient="bottom", title=None)),
-            tooltip=[f"{kind}:N", alt.Tooltip(f"{count}:Q", format=",d")],
+            x=alt.X("round:N", title=say("rounds.round_axis"), axis=alt.Axis(labelAngle=0)),
+            y=alt.Y("pairs:Q", title=say("rounds.pairs_axis"), axis=alt.Axis(format=",d")),
+            xOffset=alt.XOffset("what:N", sort=list(STAGES)),
+            color=coloured("what", STAGES),
+            tooltip=["what:N", alt.Tooltip("pairs:Q", format=",d")],
         )
         st.altair_chart(chart.mark_bar())
 
