@@ -257,6 +257,9 @@ def simulate(
     budget: Annotated[int, typer.Option(min=1, help="images answered in all")] = 500,
     seed: Annotated[int, typer.Option()] = 0,
     audits: Annotated[int, typer.Option(min=0, help="images answered to prove a round")] = 300,
+    cascade: Annotated[
+        str | None, typer.Option(help="then every label by a rule: guarantee, lsun or cut0.5; what it cost, what holds")
+    ] = None,
     folder: Annotated[Path | None, typer.Option("--workspace", "-w", help="keep the workspace here")] = None,
     as_json: AsJson = False,
 ) -> None:
@@ -265,12 +268,13 @@ def simulate(
 
     plan = simulating.Plan(
         images=images, truth=truth, backbone=backbone, strategy=strategy, answers_per_step=answers_per_step,
-        budget=budget, seed=seed, audits=audits,
+        budget=budget, seed=seed, audits=audits, cascade=cascade,
     )  # fmt: skip
     with _bar() as progress:
         report = simulating.simulate(plan, folder, progress)
     _write_report(out, report)
-    _show({"curve": report["curve"], "totals": report["totals"]} if not as_json else report, as_json)
+    shown = {name: report[name] for name in ("curve", "cascade", "totals") if name in report}
+    _show(report if as_json else shown, as_json)
 
 
 @app.command()

@@ -19,7 +19,8 @@ from numpy.typing import NDArray
 from annotator.learning.calibration import cross_fitted, fit_calibration
 from annotator.learning.fit import fit_head
 from annotator.learning.metrics import average_precision
-from annotator.learning.settling import Labels, Outcome, Rows, Rule, Score, Terms, oracle_band, settle_all
+from annotator.learning.settling import Outcome, Rule, Terms, oracle_band, settle_all
+from annotator.services.cascading import scorer
 from benchmarks.packs import PACKS, Pack, load
 from benchmarks.report import options, show, write
 
@@ -38,27 +39,14 @@ RULES = (
 MOST_TAGS = {50_000: 40, 1_000_000: 6}  # of each group and pool
 
 
-def trained(pack: Pack) -> Score:
-    """The default head on the answers, calibrated on those that only measure."""
-
-    def score(asked: Labels, held: Rows) -> NDArray[np.floating[Any]]:
-        learn = asked.copy()
-        learn[held] = -1
-        rows = np.flatnonzero((learn >= 0).any(1))
-        head, _ = fit_head("text_anchored", pack.X[rows], learn[rows], texts=pack.texts)
-        calibration = fit_calibration(head.logits(pack.X[held]), asked[held])
-        return calibration.apply(head.logits(pack.X))
-
-    return score
-
-
 def run_pack(pack: Pack, scores: NDArray[np.float32]) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
     """A row for each rule, and for the guarantee a row for each group of tags."""
     first = min(300, len(pack.X) // 5)
     size = {"pack": pack.name, "images": len(pack.X)}
     rows, groups = [], []
     for name, rule, retrain in RULES:
-        found = settle_all(pack.labels, trained(pack), rule, Terms(first=first, retrain=retrain))
+        score = scorer("text_anchored", pack.X, pack.texts)
+        found = settle_all(pack.labels, score, rule, Terms(first=first, retrain=retrain))
         everything = np.ones(len(pack.tags), bool)
         rows.append({**size, "tags": len(pack.tags), "rule": name, **figures(found, len(pack.X), everything)})
         if name == GUARANTEE:

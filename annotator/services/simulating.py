@@ -15,7 +15,7 @@ from annotator.importers.tables import read_labels
 from annotator.learning import metrics
 from annotator.learning.splits import assign_splits
 from annotator.progress import Progress, silent
-from annotator.services import embedding, models, picking, rounds, suggesting, training, vocabulary
+from annotator.services import cascading, embedding, models, picking, rounds, suggesting, training, vocabulary
 from annotator.services.importing import import_pictures
 from annotator.services.scripted import Truth, answer_audits_from_truth, answer_from_truth, read_truth
 from annotator.services.snapshots import take
@@ -41,6 +41,8 @@ class Plan:
     seed: int = 0
     audits: int = 300
     """Images answered to prove a round; 0 leaves the round out."""
+    cascade: str | None = None
+    """After that, on the same images and from nothing: every label by this rule of `annotator.learning.settling`."""
 
 
 def simulate(plan: Plan, folder: Path | None = None, progress: Progress = silent) -> dict[str, Any]:
@@ -60,10 +62,12 @@ def simulate(plan: Plan, folder: Path | None = None, progress: Progress = silent
         curve = _loop(workspace, plan, truth, held_out, began, progress)
         settled = _round(workspace, plan, truth) if plan.audits and curve else []
         snapshot = take(workspace)
+        whole = {"cascade": cascading.cascade(workspace, truth, plan.cascade)} if plan.cascade else {}
         return {
             "settings": {name: str(value) for name, value in vars(plan).items()},
             "curve": curve,
             "rounds": settled,
+            **whole,
             "totals": _totals(snapshot, truth, curve, settled, zero_shot, time.monotonic() - began),
         }
 

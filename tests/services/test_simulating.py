@@ -3,7 +3,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from annotator.errors import UsageError
+from annotator.errors import UnknownNameError, UsageError
+from annotator.learning.settling import Rule
 from annotator.services.simulating import ANNOTATOR, Plan, simulate
 from annotator.services.snapshots import take
 from annotator.terms import Origin, Split
@@ -93,3 +94,18 @@ def test_a_folder_in_use_and_a_folder_without_pictures_are_told(samples: Path, t
     with pytest.raises(UsageError, match="no picture could be imported"):
         simulate(Plan(tmp_path / "none", samples / "labels.csv"))
     assert ANNOTATOR
+
+
+@pytest.mark.parametrize("rule", list(Rule))
+def test_a_cascade_says_what_every_label_cost_and_what_holds(samples: Path, rule: Rule) -> None:
+    report = simulate(plan(samples, audits=0, cascade=rule.value))["cascade"]
+    assert report["answers"] + sum(tag["settled"] for tag in report["tags"]) == report["by_hand"]
+    assert report["hours"] <= report["hours_by_hand"]
+    assert report["tags_that_miss"] == sum(not tag["kept"] for tag in report["tags"])
+    if rule == Rule.GUARANTEE:
+        assert report["tags_that_miss"] == 0
+
+
+def test_an_unknown_rule_of_a_cascade_is_named(samples: Path) -> None:
+    with pytest.raises(UnknownNameError, match="guarantee"):
+        simulate(plan(samples, audits=0, cascade="garantee"))
