@@ -49,6 +49,7 @@ class Standing:
     surplus    positives to spare above the precision (`audits.surplus_of`)
     missed     upper bounds of the undrawn rests of the sets rejected before
     accept_alpha, reject_alpha   what the next attempt of each side may spend (`audits.spend`)
+    accept_fails, reject_fails   audits of each side that failed: the model is believed the less, so the sets shrink
     """
 
     found: FloatArray
@@ -56,6 +57,8 @@ class Standing:
     missed: FloatArray
     accept_alpha: FloatArray
     reject_alpha: FloatArray
+    accept_fails: FloatArray
+    reject_fails: FloatArray
 
 
 @dataclass(frozen=True)
@@ -178,7 +181,7 @@ def _best_accept(side: _Side, standing: Standing, precision: float, costs: Costs
         low, _ = intervals(drawn, drawn - wrong, side.sizes, standing.accept_alpha[:, None], prior)
         return np.asarray(low >= precision * (side.sizes - wrong) - standing.surplus[:, None])
 
-    return _best(side, _draws(side, settled), costs.band, costs.accept)
+    return _best(side, _draws(side, standing.accept_fails, settled), costs.band, costs.accept)
 
 
 def _best_reject(
@@ -193,7 +196,7 @@ def _best_reject(
         sure = np.maximum(found[:, None] - side.errors, 0) + wrong
         return np.asarray(high - wrong <= sure * (1 - recall) / recall - standing.missed[:, None])
 
-    return _best(side, _draws(side, settled), costs.band, costs.reject)
+    return _best(side, _draws(side, standing.reject_fails, settled), costs.band, costs.reject)
 
 
 def _priors(shares: FloatArray) -> tuple[FloatArray, FloatArray]:
@@ -203,12 +206,13 @@ def _priors(shares: FloatArray) -> tuple[FloatArray, FloatArray]:
     return scale * shares, scale * (1 - shares)
 
 
-def _draws(side: _Side, settled: Settled) -> IntArray:
+def _draws(side: _Side, fails: FloatArray, settled: Settled) -> IntArray:
     """(C, S) draws until the audit settles, errors coming at the expected rate; more than the set where it never does.
 
     By bisection on all candidates at once: with more draws at one rate a proof only gets easier.
     """
-    rate = np.minimum(side.errors * (1 + CAUTION) / np.maximum(side.sizes, 1), 1)
+    doubt = (1 + CAUTION) * (1 + fails[:, None])
+    rate = np.minimum(side.errors * doubt / np.maximum(side.sizes, 1), 1)
 
     def holds(drawn: IntArray) -> NDArray[np.bool_]:
         return settled(drawn, np.minimum(np.ceil(drawn * rate - 1e-9).astype(np.int64), drawn))

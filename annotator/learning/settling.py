@@ -110,7 +110,7 @@ class _Cascade:
         tags = truth.shape[1]
         self.spent = {name: np.zeros(tags, np.int64) for name in ("first", "band", "accept", "reject")}
         self.spent["first"] += len(first)
-        self.attempts = np.zeros((2, tags), np.int64)
+        self.attempts, self.fails = np.zeros((2, tags), np.int64), np.zeros((2, tags))
         self.accepted: list[list[AuditState]] = [[] for _ in range(tags)]
         self.rejected: list[list[AuditState]] = [[] for _ in range(tags)]
 
@@ -200,6 +200,8 @@ class _Cascade:
             missed=np.array([self._missed(tag) for tag in tags], np.float64),
             accept_alpha=np.array([spend(terms.alpha, 1 + int(k)) for k in self.attempts[0]]),
             reject_alpha=np.array([spend(terms.alpha, 1 + int(k)) for k in self.attempts[1]]),
+            accept_fails=self.fails[0],
+            reject_fails=self.fails[1],
         )
 
     def _found(self, tag: int) -> float:
@@ -243,6 +245,7 @@ class _Cascade:
 
     def _end(self, tag: int, members: Rows, state: AuditState, side: int) -> None:
         self.attempts[side, tag] += 1
+        self.fails[side, tag] += state.decision == Decision.FAIL
         self._answer(tag, members[: state.drawn], ("accept", "reject")[side])
         if state.decision == Decision.SETTLE:
             rest = members[state.drawn :]

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from sqlalchemy import func, select
+from sqlalchemy import ColumnElement, func, select
 from sqlalchemy.orm import Session
 
 from annotator.errors import ConflictError
@@ -213,24 +213,28 @@ def standing(workspace: Workspace, session: Session, snapshot: Snapshot, precisi
     places = range(len(snapshot.tags))
     own = {tag.id: [set_ for set_ in sets if set_.tag_id == tag.id] for tag in snapshot.tags}
     ids = [tag.id for tag in snapshot.tags]
-    tried = attempts(session)
+    tried, failed = attempts(session), attempts(session, RoundSet.decision == Decision.FAIL)
     return Standing(
         found=np.array([counted.found(place, own[ids[place]]) for place in places], np.float64),
         surplus=np.array([counted.surplus(place, own[ids[place]], precision) for place in places], np.float64),
         missed=np.array([missed(own[tag_id], tag_id) for tag_id in ids], np.float64),
         accept_alpha=np.array([audits.spend(alpha, 1 + tried.get((tag_id, ACCEPT), 0)) for tag_id in ids]),
         reject_alpha=np.array([audits.spend(alpha, 1 + tried.get((tag_id, REJECT), 0)) for tag_id in ids]),
+        accept_fails=np.array([failed.get((tag_id, ACCEPT), 0) for tag_id in ids], np.float64),
+        reject_fails=np.array([failed.get((tag_id, REJECT), 0) for tag_id in ids], np.float64),
     )
 
 
-def attempts(session: Session) -> dict[tuple[int, str], int]:
-    """Attempts that were spent, by tag and side. A round that was taken back counts too: its answers may have been seen
-    without being counted."""
+def attempts(session: Session, *conditions: ColumnElement[bool]) -> dict[tuple[int, str], int]:
+    """Attempts that were spent, by tag and side, of those that meet the conditions.
+
+    A round that was taken back counts too: its answers may have been seen without being counted.
+    """
     spent = (RoundSet.draws > 0) | (Round.status == RoundStatus.ROLLED_BACK)
     query = (
         select(RoundSet.tag_id, RoundSet.side, func.count())
         .join(Round)
-        .where(spent)
+        .where(spent, *conditions)
         .group_by(RoundSet.tag_id, RoundSet.side)
     )
     return {(tag_id, side): count for tag_id, side, count in session.execute(query)}

@@ -1,5 +1,7 @@
 """What a plan of sets promises."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -26,7 +28,7 @@ def scores(images: int, apart: float, prevalence: float = 0.1, seed: int = 0) ->
 
 def fresh(tags: int = 1, found: float = 0.0) -> Standing:
     alpha = np.full(tags, spend(0.05, 1))
-    return Standing(np.full(tags, found), np.zeros(tags), np.zeros(tags), alpha, alpha)
+    return Standing(np.full(tags, found), np.zeros(tags), np.zeros(tags), alpha, alpha, np.zeros(tags), np.zeros(tags))
 
 
 def planned(p: Scores, stands: Standing | None = None, **changes: object) -> Plan:
@@ -81,10 +83,20 @@ def test_where_audits_cost_more_than_answers_nothing_is_proposed() -> None:
 def test_a_surplus_allows_a_larger_accept_set_and_missed_ones_a_smaller_reject_set() -> None:
     p, _ = scores(20_000, 2.5)
     plain = planned(p)
-    rich = planned(p, Standing(np.array([5_000.0]), np.array([250.0]), np.zeros(1), *[np.array([spend(0.05, 1)])] * 2))
-    poor = planned(p, Standing(np.zeros(1), np.zeros(1), np.array([80.0]), *[np.array([spend(0.05, 1)])] * 2))
+    rich = planned(p, replace(fresh(found=5_000.0), surplus=np.array([250.0])))
+    poor = planned(p, replace(fresh(), missed=np.array([80.0])))
     assert rich.proposal.accept_size[0] > plain.proposal.accept_size[0]
     assert poor.proposal.reject_size[0] < plain.proposal.reject_size[0]
+
+
+def test_sets_shrink_after_a_failed_audit() -> None:
+    p, _ = scores(50_000, 3.0)
+    sizes = []
+    for fails in range(3):
+        proposal = planned(p, replace(fresh(), accept_fails=np.full(1, fails), reject_fails=np.full(1, fails))).proposal
+        sizes.append((proposal.accept_size[0], proposal.reject_size[0]))
+    assert sizes[0][0] > sizes[1][0] > sizes[2][0]
+    assert sizes[0][1] > sizes[1][1] > sizes[2][1]
 
 
 def test_each_tag_is_planned_by_itself() -> None:
