@@ -63,13 +63,12 @@ def make(
         rows = np.arange(answered, images)[: 3 * questions]
         splits = splits_of(workspace, session, rows.tolist())
         free = [row for row in rows.tolist() if splits[row] == Split.TRAIN][:questions]
-        session.execute(
-            insert(Task),
-            [
-                {"kind": TaskKind.PICK, "image_row": row, "position": Band.PICK.position(place), "reason": "picked"}
-                for place, row in enumerate(free)
-            ],
-        )
+        asked = [
+            {"kind": TaskKind.PICK, "image_row": row, "position": Band.PICK.position(place), "reason": "picked"}
+            for place, row in enumerate(free)
+        ]
+        if asked:
+            session.execute(insert(Task), asked)
     for row in {*free, *best[:verify_tags, :1000].ravel().tolist()}:
         _thumbnails(workspace, photos[row % len(photos)], sha256(row))
     return workspace

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from annotator.arrays import write_whole
 from annotator.errors import MissingError
-from annotator.services.round_sets import Beside, SetAudit
+from annotator.services.round_sets import Beside, SetAudit, members
 from annotator.snapshot import Snapshot
 from annotator.workspace import Workspace
 
@@ -23,6 +23,14 @@ def write_open(workspace: Workspace, number: int, pool: NDArray[np.int64], open_
 def read_open(workspace: Workspace, number: int) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
     stored = _read(_file(workspace, number, "open"), number)
     return stored["pool"], np.unpackbits(stored["open"], axis=1, count=int(stored["tags"])).astype(bool)
+
+
+def read_pool(workspace: Workspace, number: int) -> NDArray[np.int64]:
+    """Rows of the pool; of a round of an earlier version all rows it knew."""
+    try:
+        return _read(_file(workspace, number, "open"), number)["pool"]
+    except MissingError:
+        return np.arange(len(members(workspace, number)))
 
 
 @dataclass(frozen=True)

@@ -14,11 +14,13 @@ from annotator.learning import audits, cascade
 from annotator.learning.audits import AcceptGoal, AuditState, Decision, RejectGoal
 from annotator.learning.bounds import ACCEPT_PRIOR, REJECT_PRIOR, Mixture, Prior, set_prior
 from annotator.learning.planning import Standing
+from annotator.services.snapshots import Decided
 from annotator.snapshot import Snapshot
 from annotator.terms import LabelState, Origin, RoundStatus, Split
 from annotator.workspace import Workspace
 from db.models import Round, RoundSet
 
+Accepted = Snapshot | Decided
 ACCEPT, REJECT = "accept", "reject"
 SIDES = {ACCEPT: LabelState.POSITIVE, REJECT: LabelState.NEGATIVE}
 PEOPLE = (Origin.HUMAN, Origin.REVIEW, Origin.TRUTH)
@@ -61,7 +63,7 @@ def sets_file(workspace: Workspace, number: int) -> Any:
     return workspace.round_file(number).with_suffix(".sets.npy")
 
 
-def by_people(snapshot: Snapshot) -> NDArray[np.bool_]:
+def by_people(snapshot: Accepted) -> NDArray[np.bool_]:
     """(N, C) whether people (or given truth) decided, "cannot tell" included."""
     return np.isin(snapshot.origins, PEOPLE)
 
@@ -74,15 +76,18 @@ def settled_sets(session: Session) -> list[RoundSet]:
     return list(session.scalars(query))
 
 
-def audited(workspace: Workspace, session: Session, round_: Round, snapshot: Snapshot) -> list[SetAudit]:
+def audited(
+    workspace: Workspace, session: Session, round_: Round, snapshot: Accepted, pool: NDArray[np.int64]
+) -> list[SetAudit]:
     """Every set of a round with what its answered draws prove; accepts first, because recall builds on them.
 
+    Sets of tags that `snapshot` does not hold are left out; `pool`: the round's rows.
     The counts and bounds of the sets follow, also of a settled round (they tighten); the decision is that of the open
     one.
     """
     who = members(workspace, round_.number)
     asked = by_people(snapshot)
-    order = cascade.draw_order(round_.seed, pool_rows(snapshot, round_, len(who)))
+    order = cascade.draw_order(round_.seed, pool)
     column = {tag_id: place for place, tag_id in enumerate(round_.tag_ids)}
     live = {tag.id: place for place, tag in enumerate(snapshot.tags)}
     before = [set_ for set_ in settled_sets(session) if set_.round_number != round_.number]
@@ -90,7 +95,7 @@ def audited(workspace: Workspace, session: Session, round_: Round, snapshot: Sna
     found: list[SetAudit] = []
     for set_ in sorted(round_.sets, key=lambda set_: (set_.side, set_.tag_id)):
         if set_.tag_id not in live:
-            continue  # the tag was archived meanwhile
+            continue  # not asked for, or archived meanwhile
         place = live[set_.tag_id]
         draws = order[who[order, column[set_.tag_id]] == SIDES[set_.side]]
         answers = audits.answered_prefix(snapshot.labels[draws, place], asked[draws, place])
@@ -149,9 +154,9 @@ def prior_of(set_: RoundSet) -> Prior | Mixture:
     return set_prior(min(1.0, set_.plan["expected"] / set_.size), default) if "expected" in set_.plan else default
 
 
-def pool_rows(snapshot: Snapshot, round_: Round, size: int) -> NDArray[np.int64]:
+def pool_rows(workspace: Workspace, snapshot: Snapshot, round_: Round) -> NDArray[np.int64]:
     """The pool as it was when the round was proposed; images added since are not in it."""
-    in_pool = np.arange(len(snapshot)) < size
+    in_pool = np.arange(len(snapshot)) < len(members(workspace, round_.number))
     if round_.targets.get("leave_out"):
         in_pool &= ~snapshot.in_split(Split(round_.targets["leave_out"]))
     pool = np.flatnonzero(in_pool)
@@ -169,7 +174,7 @@ def missed(sets: Iterable[RoundSet], tag_id: int) -> int:
 class Positives:
     """Positives of each tag that are sure, of people and by bounds."""
 
-    def __init__(self, workspace: Workspace, session: Session, snapshot: Snapshot) -> None:
+    def __init__(self, workspace: Workspace, session: Session, snapshot: Accepted) -> None:
         self.workspace, self.session, self.snapshot = workspace, session, snapshot
         self._by_people = by_people(snapshot) & (snapshot.labels == LabelState.POSITIVE)
 

@@ -9,10 +9,10 @@ from annotator.errors import MissingError
 from annotator.learning.bounds import interval_path
 from annotator.services import models, round_records
 from annotator.services.round_sets import ACCEPT, audited, prior_of
-from annotator.services.snapshots import live_tags, take
+from annotator.services.snapshots import decided_on, live_tags
 from annotator.terms import LabelState, Origin, RoundStatus
 from annotator.workspace import Workspace
-from db.models import Round
+from db.models import Round, Tag
 
 BINS = 40
 MOST_POINTS = 400  # of a curve
@@ -58,10 +58,11 @@ def _open_pairs(workspace: Workspace, number: int) -> int | None:
 def histogram(workspace: Workspace, tag_id: int, number: int | None) -> dict[str, Any]:
     """Open images by the model's score of a tag, {"scores": bin middles, "images": counts}, and "thresholds" of the
     tag's sets in round `number`: {side: score}."""
-    model, snapshot = models.required(workspace), take(workspace)
-    place = [tag.id for tag in snapshot.tags].index(tag_id)
+    model = models.required(workspace)
+    with workspace.reading() as session:
+        snapshot = decided_on(workspace, session, session.get_one(Tag, tag_id))
     p = models.predictions(workspace, model)
-    open_ = snapshot.origins[: len(p), place] == Origin.NOBODY
+    open_ = snapshot.origins[: len(p), 0] == Origin.NOBODY
     counts, edges = np.histogram(np.asarray(p[: len(open_), model.tag_ids.index(tag_id)])[open_], BINS, (0, 1))
     thresholds = {}
     if number is not None:
@@ -73,14 +74,14 @@ def histogram(workspace: Workspace, tag_id: int, number: int | None) -> dict[str
 
 def bounds(workspace: Workspace, tag_id: int, number: int) -> list[dict[str, Any]]:
     """One row a draw and side: {"side", "draws", "low", "high"}: the proven share of images that show the tag."""
-    snapshot = take(workspace)
-    place = [tag.id for tag in snapshot.tags].index(tag_id)
     rows = []
     with workspace.transaction() as session:
-        for audit in audited(workspace, session, session.get_one(Round, number), snapshot):
-            if audit.set.tag_id != tag_id or not audit.state.drawn:
+        snapshot = decided_on(workspace, session, session.get_one(Tag, tag_id))
+        pool = round_records.read_pool(workspace, number)
+        for audit in audited(workspace, session, session.get_one(Round, number), snapshot, pool):
+            if not audit.state.drawn:
                 continue
-            answers = snapshot.labels[audit.draws[: audit.state.drawn], place]
+            answers = snapshot.labels[audit.draws[: audit.state.drawn], 0]
             counted = answers == LabelState.POSITIVE if audit.set.side == ACCEPT else answers != LabelState.NEGATIVE
             path = interval_path(counted, audit.set.size, audit.set.alpha, prior_of(audit.set))
             shown = np.unique(np.linspace(0, len(answers) - 1, MOST_POINTS).astype(int))

@@ -20,18 +20,20 @@ from annotator.services.round_sets import (
     ACCEPT,
     REJECT,
     SIDES,
+    Accepted,
     SetAudit,
     audited,
     members,
+    pool_rows,
     sets_file,
     standing,
 )
-from annotator.services.snapshots import take
+from annotator.services.snapshots import decided_on, take
 from annotator.services.tasks import SHOWN_TAGS, free_count
 from annotator.snapshot import Snapshot
 from annotator.terms import LabelState, Origin, RoundStatus, Split
 from annotator.workspace import Workspace
-from db.models import Model, Round, RoundSet
+from db.models import Model, Round, RoundSet, Tag
 
 WHOLE_IMAGES = 150  # random images that are audited so
 
@@ -170,13 +172,7 @@ def progress(workspace: Workspace) -> dict[str, Any]:
     snapshot = take(workspace)
     with workspace.transaction() as session:
         round_ = required_open(session)
-        found = audited(workspace, session, round_, snapshot)
-        for audit in found:
-            if audit.state.decision != Decision.GO_ON or audit.waits:
-                round_questions.drop(session, round_.number, audit.set)
-            else:
-                round_questions.ask_draws(session, round_.number, audit)
-        outside = _ask_outside(workspace, session, round_, snapshot)
+        found, outside = _asked(workspace, session, round_, snapshot, pool_rows(workspace, snapshot, round_))
         names = {tag.id: tag.name for tag in snapshot.tags}
         return {
             "number": round_.number,
@@ -185,15 +181,28 @@ def progress(workspace: Workspace) -> dict[str, Any]:
         }
 
 
-def _ask_outside(workspace: Workspace, session: Session, round_: Round, snapshot: Snapshot) -> dict[int, int]:
+def _asked(
+    workspace: Workspace, session: Session, round_: Round, snapshot: Accepted, pool: NDArray[np.int64]
+) -> tuple[list[SetAudit], dict[int, int]]:
+    """The audits of the tags that `snapshot` holds, with their next questions asked; and how many images outside their
+    sets are open, by tag."""
+    found = audited(workspace, session, round_, snapshot, pool)
+    for audit in found:
+        if audit.state.decision != Decision.GO_ON or audit.waits:
+            round_questions.drop(session, round_.number, audit.set)
+        else:
+            round_questions.ask_draws(session, round_.number, audit)
+    return found, _ask_outside(workspace, session, round_, snapshot, pool)
+
+
+def _ask_outside(
+    workspace: Workspace, session: Session, round_: Round, snapshot: Accepted, pool: NDArray[np.int64]
+) -> dict[int, int]:
     """Ask about the images that neither set of a tag holds, the most doubtful first; how many are open, by tag.
 
     Only of tags that have a set: of the others everything is open, and the queue's picks are worth more.
     """
     who = members(workspace, round_.number)
-    left = snapshot.origins[: len(who)] == Origin.NOBODY
-    if round_.targets.get("leave_out"):
-        left &= ~snapshot.in_split(Split(round_.targets["leave_out"]))[: len(who), None]
     with_set = {set_.tag_id for set_ in round_.sets}
     live = {tag.id: place for place, tag in enumerate(snapshot.tags)}
     model = session.get_one(Model, round_.model_id)
@@ -201,7 +210,8 @@ def _ask_outside(workspace: Workspace, session: Session, round_: Round, snapshot
     found = {}
     for column, tag_id in enumerate(round_.tag_ids):
         if tag_id in with_set and tag_id in live:
-            rows = np.flatnonzero(left[:, live[tag_id]] & (who[:, column] == LabelState.UNKNOWN))
+            left = snapshot.origins[pool, live[tag_id]] == Origin.NOBODY
+            rows = pool[left & (who[pool, column] == LabelState.UNKNOWN)]
             doubt = np.abs(np.asarray(probabilities[rows, column], np.float32) - 0.5)
             first = rows[np.lexsort((rows, doubt))][: round_questions.AHEAD]
             round_questions.ask_outside(session, round_.number, tag_id, first.tolist())
@@ -211,11 +221,13 @@ def _ask_outside(workspace: Workspace, session: Session, round_: Round, snapshot
 
 def ask_further(workspace: Workspace, tag_id: int) -> bool:
     """Ask for the next draws of a tag's sets where its audit goes on; whether questions about it wait now."""
-    with workspace.reading() as session:
-        if open_round(session) is None:
+    with workspace.transaction() as session:
+        round_, tag = open_round(session), session.get(Tag, tag_id)
+        if round_ is None or tag is None or all(set_.tag_id != tag_id for set_ in round_.sets):
             return False
-    progress(workspace)
-    with workspace.reading() as session:
+        pool = round_records.read_pool(workspace, round_.number)
+        _asked(workspace, session, round_, decided_on(workspace, session, tag), pool)
+        session.flush()
         return free_count(session, tag_id) > 0
 
 
@@ -224,7 +236,7 @@ def settle(workspace: Workspace) -> dict[str, Any]:
     snapshot = take(workspace)
     with workspace.transaction() as session:
         round_ = required_open(session)
-        found = audited(workspace, session, round_, snapshot)
+        found = audited(workspace, session, round_, snapshot, pool_rows(workspace, snapshot, round_))
         free = _free(workspace, round_, snapshot)
         labels = _settled_labels(workspace, round_, found, free)
         # The files before the row: a settled round always has its labels.

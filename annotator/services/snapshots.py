@@ -42,6 +42,8 @@ def votes(session: Session, tags: list[Tag]) -> Votes:
     query = select(
         Label.image_row, Label.tag_id, Label.state, Label.annotator_id, Label.at, Label.kind, Label.round_number
     ).order_by(Label.image_row, Label.tag_id, Label.annotator_id)
+    if len(tags) == 1:
+        query = query.where(Label.tag_id == tags[0].id)
     found = [row for row in session.execute(query).all() if row.tag_id in column]
     return Votes(
         np.array([row.image_row for row in found], np.int64),
@@ -91,6 +93,28 @@ def take(workspace: Workspace) -> Snapshot:
         )
 
 
+@dataclass(frozen=True)
+class Decided:
+    """The accepted labels of some tags, without what else a snapshot tells of the images: (N, C) labels, origins."""
+
+    tags: tuple[SnapshotTag, ...]
+    labels: NDArray[np.int8]
+    origins: NDArray[np.uint8]
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+
+def decided_on(workspace: Workspace, session: Session, tag: Tag) -> Decided:
+    """What `take` says of one tag, in a fraction of its time where the collection is large."""
+    canvas = _Canvas(session.scalar(select(func.count(Image.row))) or 0, 1)
+    _paint_rounds(canvas, workspace, session, [tag])
+    _paint_truth(canvas, workspace, [tag])
+    _paint_votes(canvas, votes(session, [tag]), {name.id: name.name for name in session.scalars(select(Annotator))})
+    _paint_reviews(canvas, session, [tag])
+    return Decided((SnapshotTag(tag.id, tag.name),), canvas.labels, canvas.origins)
+
+
 class _Canvas:
     """The arrays of a snapshot while they are painted, the weakest authority first."""
 
@@ -119,14 +143,15 @@ def _paint_rounds(canvas: _Canvas, workspace: Workspace, session: Session, tags:
     settled = select(Round).where(Round.status == RoundStatus.SETTLED).order_by(Round.number)
     column = {tag.id: place for place, tag in enumerate(tags)}
     for round_ in session.scalars(settled):
-        array = np.load(workspace.round_file(round_.number), allow_pickle=False)
+        array = np.load(workspace.round_file(round_.number), mmap_mode="r", allow_pickle=False)
         for source, tag_id in enumerate(round_.tag_ids):
             if tag_id not in column:
                 continue
-            rows = np.flatnonzero(array[:, source] != UNKNOWN)
+            states = np.asarray(array[:, source])
+            rows = np.flatnonzero(states != UNKNOWN)
             at = int((round_.settled_at or round_.at).timestamp())
             where = (rows, column[tag_id])
-            canvas.paint(where, array[rows, source], Origin.ROUND, canvas.place(f"round {round_.number}"), at)
+            canvas.paint(where, states[rows], Origin.ROUND, canvas.place(f"round {round_.number}"), at)
 
 
 def _paint_truth(canvas: _Canvas, workspace: Workspace, tags: list[Tag]) -> None:

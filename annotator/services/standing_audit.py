@@ -10,7 +10,7 @@ from sqlalchemy import func, select
 
 from annotator.learning.audits import Decision
 from annotator.services import certificates
-from annotator.services.round_sets import ACCEPT, audited
+from annotator.services.round_sets import ACCEPT, audited, pool_rows
 from annotator.services.snapshots import take
 from annotator.services.tasks import Band
 from annotator.terms import RoundStatus, TaskKind
@@ -31,7 +31,7 @@ def keep_up(workspace: Workspace) -> dict[str, Any]:
     with workspace.transaction() as session:
         settled = select(Round).where(Round.status == RoundStatus.SETTLED).order_by(Round.number)
         for round_ in session.scalars(settled).all():
-            for audit in audited(workspace, session, round_, snapshot):
+            for audit in audited(workspace, session, round_, snapshot, pool_rows(workspace, snapshot, round_)):
                 if audit.set.decision != Decision.SETTLE:
                     continue
                 draws = audit.waiting[:WAITING].tolist()

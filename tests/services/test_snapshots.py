@@ -7,7 +7,7 @@ import pytest
 from annotator.arrays import write_array, write_whole
 from annotator.services import labelling
 from annotator.services.people import annotator_called
-from annotator.services.snapshots import take
+from annotator.services.snapshots import decided_on, live_tags, take
 from annotator.terms import LabelState, Origin, RoundStatus, Split
 from annotator.workspace import Workspace
 from db.models import Image, Label, Model, Review, Round, Tag
@@ -176,3 +176,16 @@ def test_an_empty_workspace_has_an_empty_snapshot(workspace: Workspace) -> None:
     assert snapshot.labels.shape == (0, 0)
     assert snapshot.sizes.shape == (0, 2)
     assert len(snapshot.hash) == 64
+
+
+def test_one_tag_alone_is_decided_as_in_the_snapshot(any_workspace: Workspace) -> None:
+    add_images(any_workspace, 4)
+    add_tags(any_workspace, ["boat", "car"])
+    labelling.set_labels(any_workspace, "anna", [(0, 1, YES), (1, 1, NO), (0, 2, NO), (2, 1, UNKNOWN)])
+    labelling.set_labels(any_workspace, "bea", [(1, 1, YES), (3, 2, YES)])
+    whole = take(any_workspace)
+    with any_workspace.reading() as session:
+        for place, tag in enumerate(live_tags(session)):
+            alone = decided_on(any_workspace, session, tag)
+            np.testing.assert_array_equal(alone.labels[:, 0], whole.labels[:, place])
+            np.testing.assert_array_equal(alone.origins[:, 0], whole.origins[:, place])
