@@ -278,5 +278,5 @@ class RoundSet(Base):
     high: Mapped[int]
     decision: Mapped[str]  # go on, settled, failed
     plan: Mapped[dict[str, Any]] = mapped_column(server_default="{}", default=dict)
-    """expected: positives by the model; draws: until the proof; of a reject set also found: sure positives then, and
-    hoped: those expected in the accept set and outside both sets."""
+    """expected: positives by the model; draws: until the proof; of a reject set also how many of them were
+    expected_accept in the accept set and expected_outside both, and how many images lay outside."""

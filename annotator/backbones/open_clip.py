@@ -83,7 +83,8 @@ def load(argument: str, device: str) -> OpenClipBackbone:
         raise UsageError(f"open_clip:{argument} names no weights; write open_clip:{argument}/PRETRAINED, for example "
                          f"open_clip:ViT-B-32/openai")  # fmt: skip
     _check_pair(model_name, pretrained)
-    return _create(f"open_clip:{model_name}/{pretrained}", architecture(model_name, pretrained), pretrained, device)
+    model_name = architecture(model_name, pretrained)
+    return _create(f"open_clip:{model_name}/{pretrained}", model_name, pretrained, device)
 
 
 def architecture(model_name: str, pretrained: str) -> str:

@@ -29,11 +29,13 @@ PEOPLE = (Origin.HUMAN, Origin.REVIEW, Origin.TRUTH)
 @dataclass(frozen=True)
 class Beside:
     """What counts for a set besides its own draws: `surplus` for an accept set; for a reject set the positives `found`
-    elsewhere and the bound of those `missed` in sets before."""
+    elsewhere, the bound of those `missed` in sets before, and those `hoped` for in the tag's undecided accept set and
+    among the open images outside the sets."""
 
     surplus: float = 0.0
     found: float = 0.0
     missed: float = 0.0
+    hoped: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -102,7 +104,9 @@ def audited(
         proved = [*before, *(one.set for one in found if one.set.decision == Decision.SETTLE)]
         own = [one for one in proved if one.tag_id == set_.tag_id]
         drawn = int((answers == LabelState.POSITIVE).sum())
-        beside = _beside(set_, counted, place, own, round_.targets, drawn)
+        undecided = any(one.set.tag_id == set_.tag_id and one.state.decision == Decision.GO_ON for one in found)
+        outside = int((~asked[pool, place] & (who[pool, column[set_.tag_id]] == LabelState.UNKNOWN)).sum())
+        beside = _beside(set_, counted, place, own, round_.targets, drawn, _hoped(set_, undecided, outside))
         now, waits = audit_of(set_, answers, round_.targets, beside)
         set_.draws, set_.positives, set_.low, set_.high = now.drawn, now.positives, now.low, now.high
         if round_.status == RoundStatus.PROPOSED:
@@ -112,12 +116,28 @@ def audited(
 
 
 def _beside(
-    set_: RoundSet, counted: "Positives", place: int, before: Sequence[RoundSet], targets: dict[str, Any], drawn: int
+    set_: RoundSet,
+    counted: "Positives",
+    place: int,
+    before: Sequence[RoundSet],
+    targets: dict[str, Any],
+    drawn: int,
+    hoped: float,
 ) -> Beside:
     """`before`: the sets of the tag that were settled; `drawn`: positives drawn from this one."""
     if set_.side == ACCEPT:
         return Beside(surplus=counted.surplus(place, before, targets["precision"], drawn))
-    return Beside(found=counted.found(place, before) - drawn, missed=missed(before, set_.tag_id))
+    return Beside(found=counted.found(place, before) - drawn, missed=missed(before, set_.tag_id), hoped=hoped)
+
+
+def _hoped(set_: RoundSet, undecided: bool, outside: int) -> float:
+    """Positives that the model expects in the tag's accept set, while it is `undecided`, and in the open images that
+    are left `outside`."""
+    share = outside / max(1, set_.plan.get("outside", 0))
+    expected: float = set_.plan.get("expected_outside", 0.0) * min(1.0, share)
+    if undecided:
+        expected += set_.plan.get("expected_accept", 0.0)
+    return expected
 
 
 def audit_of(
@@ -134,10 +154,9 @@ def audit_of(
         return audits.audit_rejected(answers, set_.size, goal, alpha=set_.alpha, prior=prior)
 
     now = judged(beside.found)
-    hoped = max(0.0, float(set_.plan.get("hoped", 0)) - (beside.found - float(set_.plan.get("found", beside.found))))
-    if now.decision == Decision.SETTLE or not hoped:
+    if now.decision == Decision.SETTLE or not beside.hoped:
         return now, False
-    later = judged(beside.found + hoped)
+    later = judged(beside.found + beside.hoped)
     # What is still to be found outside the sets cannot prove anything yet; but neither is its lack a failure.
     if later.decision == Decision.FAIL:
         return later, False

@@ -84,7 +84,7 @@ def planned(workspace: Workspace, leave_out: Split | None = None) -> "Planned":
     with workspace.reading() as session:
         stands = standing(workspace, session, snapshot, project.precision, 1 - project.confidence)
     found = plan(probabilities[pool], open_, stands, precision=project.precision, recall=project.recall)
-    return Planned(model, snapshot, probabilities, pool, open_, stands.found, found)
+    return Planned(model, snapshot, probabilities, pool, open_, found)
 
 
 class Planned:
@@ -97,11 +97,10 @@ class Planned:
         probabilities: NDArray[np.float32],
         pool: NDArray[np.int64],
         open_: NDArray[np.bool_],
-        found: NDArray[np.float64],
         plan: Plan,
     ) -> None:
         self.model, self.snapshot, self.probabilities = model, snapshot, probabilities
-        self.pool, self.open, self.found, self.plan = pool, open_, found, plan
+        self.pool, self.open, self.plan = pool, open_, plan
 
     def members(self) -> NDArray[np.int8]:
         """(N, C) as `round_sets.members` stores them."""
@@ -158,8 +157,12 @@ def _set(number: int, tag_id: int, side: str, size: int, alpha: float, found: Pl
         "draws": int((found.plan.accept_draws if accepts else found.plan.reject_draws)[column]),
     }
     if not accepts:
-        outside = float(found.plan.expected[column]) - expected
-        noted |= {"found": float(found.found[column]), "hoped": max(0.0, outside)}
+        accepted = float(proposal.accept_positives[column])
+        noted |= {
+            "expected_accept": accepted,
+            "expected_outside": max(0.0, float(found.plan.expected[column]) - expected - accepted),
+            "outside": int(found.plan.band[column]),
+        }
     threshold = float((proposal.accept_above if accepts else proposal.reject_below)[column])
     return RoundSet(
         round_number=number, tag_id=tag_id, side=side, threshold=threshold, size=size, alpha=alpha, draws=0,

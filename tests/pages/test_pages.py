@@ -6,17 +6,31 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
+from sqlalchemy import select
 from streamlit.testing.v1 import AppTest
 
 import annotator.ui
 from annotator import jobs
 from annotator import workspace as workspaces
-from annotator.services import embedding, picking, suggesting, training, vocabulary
+from annotator.services import (
+    embedding,
+    labelling,
+    picking,
+    rounds,
+    standing_audit,
+    suggesting,
+    training,
+    vocabulary,
+)
 from annotator.services.importing import import_pictures
-from annotator.services.scripted import answer_from_truth, read_truth
+from annotator.services.scripted import answer_from_truth, answer_tag_from_truth, read_truth
 from annotator.settings import Settings
+from annotator.terms import LabelState
 from annotator.workspace import Workspace
+from db.models import Task
+from tests.services.worlds import make_world, put_model
 
 ROOT = Path(annotator.ui.__file__).parent.parent.parent
 MAIN = ROOT / "annotator" / "ui" / "main.py"
@@ -304,3 +318,57 @@ def test_the_project_takes_over_what_a_replay_found_best(workspace: Workspace, s
     assert not app.exception
     project = workspace.project
     assert (project.strategy, project.head, project.loss) == ("typiclust", "neighbours", "focal")
+
+
+@pytest.fixture
+def settled(workspace: Workspace) -> Workspace:
+    """A round of a sure and right model, proposed, audited and settled."""
+    truth = make_world(workspace, 1_000, tags=("boat", "car"))
+    put_model(workspace, truth, np.where(truth.labels == 1, 0.995, 0.0005))
+    rounds.propose(workspace, "anna", whole_images=0)
+    while sum(answer_tag_from_truth(workspace, truth, "bea", tag, 200) for tag in truth.tag_ids):
+        rounds.progress(workspace)
+    assert rounds.settle(workspace)["settled_sets"] == 4
+    return workspace
+
+
+def press(app: AppTest, label: str) -> AppTest:
+    return next(button for button in app.button if button.label == label).click().run()
+
+
+def test_rounds_states_what_is_proven_recomputes_a_round_and_takes_it_back(settled: Workspace, serve: Opened) -> None:
+    serve(settled)
+    app = run("rounds")
+    proven = next(shown.value for shown in app.dataframe if "precision" in shown.value)
+    assert list(proven["tag"]) == ["boat", "car"]
+    assert (proven[["precision", "recall"]] >= 0.95).all(axis=None)
+    assert "comes out the same, bit for bit" in words(press(app, "Recompute it"))
+    taken = rounds.what_leaves(settled, 1)["taken_back"]
+    assert f"takes back {taken} settled labels" in words(app)
+    app.checkbox[0].check().run()
+    press(app, "Roll back")
+    assert [entry["status"] for entry in rounds.history(settled)] == ["rolled back"]
+
+
+def test_rounds_raises_an_alarm_when_draws_contradict_what_was_settled(settled: Workspace, serve: Opened) -> None:
+    serve(settled)
+    assert not run("rounds").warning
+    for _ in range(8):
+        standing_audit.keep_up(settled)
+        with settled.reading() as session:
+            rows = list(session.scalars(select(Task.image_row).where(Task.tag_id == 1, Task.done_at.is_(None))))
+        labelling.set_labels(settled, "carl", [(row, 1, LabelState.NEGATIVE) for row in rows])
+    app = run("rounds")
+    assert any("Round 1, boat" in str(warning.value) for warning in app.warning)
+    assert not any("car" in str(warning.value) for warning in app.warning)
+
+
+def test_rounds_shows_how_far_each_audit_is_and_what_lies_outside(settled: Workspace, serve: Opened) -> None:
+    rounds.roll_back(settled, 1)
+    rounds.propose(settled, "anna", whole_images=0)
+    serve(settled)
+    app = run("rounds")
+    assert "Round 2 waits for audits" in words(app)
+    assert {"forecast", "decision"} <= set(app.dataframe[0].value.columns)
+    press(app, "Settle what is proved")
+    assert rounds.history(settled)[-1]["status"] == "settled"

@@ -153,7 +153,7 @@ def test_an_accept_set_of_bad_precision_fails(workspace: Workspace, truth: Truth
     sets = decisions(workspace)
     for tag in truth.tag_ids:
         assert sets[tag, "accept"].decision == Decision.FAIL
-        assert sets[tag, "reject"].decision == Decision.GO_ON  # the positives it counted on were not found
+        assert sets[tag, "reject"].decision == Decision.SETTLE
     assert not (np.load(workspace.round_file(1)) == YES).any()
 
 
@@ -359,3 +359,34 @@ def test_an_answer_on_the_whole_image_ends_the_questions_about_its_tags(workspac
         waiting = select(Task).where(Task.tag_id.is_not(None), Task.done_at.is_(None))
         again = [task for task in session.scalars(waiting) if take(workspace).origins[task.image_row].any()]
     assert again == []
+
+
+def test_a_reject_audit_waits_for_positives_that_people_are_about_to_find(workspace: Workspace, truth: Truth) -> None:
+    """Most of the positives are doubtful: they lie outside the sets, and the reject set counts on them."""
+    doubtful = np.random.default_rng(9).random(truth.labels.shape) < 0.95
+    put_model(workspace, truth, np.where((truth.labels == YES) & doubtful, 0.5, sure(truth.labels)))
+    rounds.propose(workspace, "anna", whole_images=0)
+    column = {tag: place for place, tag in enumerate(truth.tag_ids)}
+
+    def answer(reason: str) -> None:
+        for _ in range(20):
+            with workspace.reading() as session:
+                asked = select(Task).where(Task.round_number == 1, Task.done_at.is_(None), Task.reason.contains(reason))
+                waiting = list(session.scalars(asked))
+            said = [
+                (task.image_row, task.tag_id, LabelState(truth.labels[task.image_row, column[task.tag_id]]))
+                for task in waiting
+                if task.tag_id is not None
+            ]
+            labelling.set_labels(workspace, "bea", said)
+            rounds.progress(workspace)
+            if not said:
+                break
+
+    answer("audit of")
+    sets = {(row["tag"], row["proposed"]): row["decision"] for row in rounds.progress(workspace)["sets"]}
+    assert sets["boat", "absent"] == "waits for the rest"
+    answer("people decide")
+    sets = {(row["tag"], row["proposed"]): row["decision"] for row in rounds.progress(workspace)["sets"]}
+    assert sets["boat", "absent"] == "settle"
+    assert rounds.progress(workspace)["outside"] == {"boat": 0, "car": 0}
