@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 from annotator.errors import BadInputError, UnknownNameError, UsageError
 from annotator.learning.fit import fit_head, fit_partial
 from annotator.learning.metrics import mean_average_precision
-from annotator.learning.partial import PARTIAL, Turn, guess_prevalence
+from annotator.learning.partial import PARTIAL, Turn, advised, guess_prevalence
 
 EVERY_WAY = pytest.mark.parametrize("way", PARTIAL)
 READ_UNKNOWN = pytest.mark.parametrize("way", [name for name in PARTIAL if name != "masked"])
@@ -159,3 +159,14 @@ def test_targets_of_zero_and_one_are_the_labels_themselves() -> None:
     plain, _ = fit_head("text_anchored", X, labels)
     believed, _ = fit_head("text_anchored", X, np.full_like(labels, -1), targets=labels.astype(np.float32))
     np.testing.assert_allclose(plain.logits(X), believed.logits(X), atol=1e-5)
+
+
+def test_what_is_advised_follows_from_what_is_known() -> None:
+    rng = np.random.default_rng(0)
+    alike = (rng.random((400, 5)) < 0.2).astype(np.int8)
+    unlike = (rng.random((400, 5)) < [0.9, 0.1, 0.1, 0.1, 0.1]).astype(np.int8)
+    assert advised(alike) == ("masked", "masked_bce")
+    assert advised(unlike) == ("masked", "distribution_balanced")
+    assert advised(np.where(unlike == 1, 1, -1).astype(np.int8)) == ("em_apl", "masked_bce")
+    for nothing in (np.full((4, 2), -1, np.int8), np.zeros((0, 2), np.int8)):
+        assert advised(nothing) == ("masked", "masked_bce")

@@ -28,15 +28,22 @@ PARTIAL: dict[str, Partial] = {
     "implicit_posterior": implicit_posterior,
 }
 
+UNLIKE = 3.0  # times as many positives as the median tag's
 
-def advised(labels: NDArray[np.int8]) -> str:
-    """The way for (N, C) labels: `masked` where anything is known to be absent, `em_apl` where only positives are.
 
-    Within half a point of mAP of the best way and loss on most packs, at worst 3.3 points behind (coco256, a tenth of
-    the labels kept, where the focal loss wins): `benchmarks.partial_labels`. To be confirmed by a person: reading
-    silence as absence is an assumption about how the labels came to be.
+def advised(labels: NDArray[np.int8]) -> tuple[str, str]:
+    """The way and the loss for (N, C) labels of a backbone without words.
+
+    `masked` where anything is known to be absent, `em_apl` where only positives are. With `masked`, the loss
+    `distribution_balanced` where tags are of very unlike frequency, else `masked_bce`. How far that is behind the best
+    way and loss of each pack, `benchmarks.partial_labels` prints. To be confirmed by a person: reading silence as
+    absence is an assumption about how the labels came to be.
     """
-    return "masked" if (labels == 0).any() or not (labels == 1).any() else "em_apl"
+    if not (labels == 0).any() and (labels == 1).any():
+        return "em_apl", "masked_bce"
+    positives = (labels == 1).sum(0)
+    unlike = positives.max(initial=0) > UNLIKE * max(1.0, float(np.median(positives)))
+    return "masked", "distribution_balanced" if unlike else "masked_bce"
 
 
 __all__ = ["PARTIAL", "Partial", "Reading", "Turn", "advised", "guess_prevalence"]
