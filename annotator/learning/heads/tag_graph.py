@@ -1,6 +1,8 @@
 """Tag graph: each tag also hears the other tags' logits, z' = z + A z + c (the relation matrix of CSC, Du et al. 2024,
 arXiv 2403.12559, learned here by a convex fit).
 
+It has not paid on the packs (`benchmarks.few_shot`).
+
 Every tag's A is fitted on the logits that the text-anchored head gives to images it did not learn from: training
 logits less each answer's own pull, by the leave-one-out formula of generalised linear models (Pregibon 1981, doi
 10.1214/aos/1176345513). The result is affine again, so scoring costs nothing more.
@@ -9,6 +11,7 @@ logits less each answer's own pull, by the leave-one-out formula of generalised 
 from dataclasses import replace
 
 import numpy as np
+from numpy.typing import NDArray
 
 from annotator.learning.heads.base import FitReport, Float, Head, Training
 from annotator.learning.heads.lifted import only_answered
@@ -16,6 +19,7 @@ from annotator.learning.heads.text_anchored import fit_text_anchored
 from annotator.learning.losses import LOSSES
 
 RIDGE = 30.0  # on A, for logits of unit root mean square length
+FEW = 300.0  # answered images at which the relations are believed half
 MOST = 5.0  # logits that leaving one answer out may move
 
 
@@ -33,7 +37,14 @@ def fit_tag_graph(training: Training) -> tuple[Head, FitReport]:
         settings=settings,
     )  # fmt: skip
     heard, _ = fit_text_anchored(listening)
-    return _joined(head, heard), report
+    trust = len(answered.X) / (len(answered.X) + FEW)
+    return _joined(
+        head, replace(heard, weights=_between(np.eye(tags), heard.weights, trust), bias=trust * heard.bias)
+    ), report
+
+
+def _between(one: NDArray[np.float64], other: Float, share: float) -> Float:
+    return np.asarray((1 - share) * one + share * other, np.float32)
 
 
 def _left_out(head: Head, training: Training) -> Float:
