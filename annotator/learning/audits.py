@@ -16,8 +16,7 @@ people are asked for below, those on drawn images count and those on UNDRAWN mem
 bound of the set counts them already.
 """
 
-import math
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -25,7 +24,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from annotator.errors import UsageError
-from annotator.learning.bounds import ACCEPT_PRIOR, REJECT_PRIOR, IntervalPath, Mixture, Prior, interval, interval_path
+from annotator.learning.bounds import ACCEPT_PRIOR, REJECT_PRIOR, IntervalPath, Mixture, Prior, interval_path
 from annotator.terms import LabelState
 
 FloatArray = NDArray[np.float64]
@@ -183,62 +182,6 @@ def certify(
     labelled = people_positive + sum(a.size - a.drawn for a in accepted)
     missed = open_missed + sum(r.high - r.positives for r in rejected)
     return Certificate(found / labelled if labelled else 1.0, found / (found + missed) if missed > 0 else 1.0)
-
-
-@dataclass(frozen=True)
-class Forecast:
-    """`draws` more answers until `decision`, if positives go on to come at the guessed rate."""
-
-    draws: int
-    decision: Decision
-
-    def pages(self, page_size: int) -> int:
-        return math.ceil(self.draws / page_size)
-
-
-def forecast_accepted(
-    now: AuditState, share: float, goal: AcceptGoal, *, alpha: float, prior: Prior | Mixture = ACCEPT_PRIOR
-) -> Forecast:
-    """About how many draws more the audit of A takes, if a `share` in [0, 1] of what follows is positive.
-
-    The draws are taken to come exactly at that rate, rounded; real audits scatter widely around it when the share lies
-    near the goal. At the latest the whole set is answered.
-    """
-
-    def decide(drawn: int) -> Decision:
-        positives = now.positives + round((drawn - now.drawn) * share)
-        low, high = interval(drawn, positives, now.size, alpha, prior)
-        needed = float(goal.needed(now.size, drawn - positives))
-        return Decision.SETTLE if low >= needed else Decision.FAIL if high < needed else Decision.GO_ON
-
-    return _forecast(now, decide)
-
-
-def forecast_rejected(
-    now: AuditState, share: float, goal: RejectGoal, *, alpha: float, prior: Prior | Mixture = REJECT_PRIOR
-) -> Forecast:
-    """About how many draws more the audit of R takes, if a `share` in [0, 1] of what follows is positive."""
-
-    def decide(drawn: int) -> Decision:
-        positives = now.positives + round((drawn - now.drawn) * share)
-        low, high = interval(drawn, positives + now.unclear, now.size, alpha, prior)
-        allowed = float(goal.allowed(positives))
-        if high - positives <= allowed:
-            return Decision.SETTLE
-        return Decision.FAIL if low - positives > allowed else Decision.GO_ON
-
-    return _forecast(now, decide)
-
-
-def _forecast(now: AuditState, decide: Callable[[int], Decision]) -> Forecast:
-    """The first moment at which `decide` decides, by bisection; with the whole set answered it always does."""
-    if now.decision != Decision.GO_ON:
-        return Forecast(0, now.decision)
-    undecided, decided = now.drawn, now.size
-    while decided - undecided > 1:
-        middle = (undecided + decided) // 2
-        undecided, decided = (middle, decided) if decide(middle) == Decision.GO_ON else (undecided, middle)
-    return Forecast(decided - now.drawn, decide(decided))
 
 
 def _state(

@@ -1,16 +1,12 @@
-"""The cascade: propose sets the machine may settle, draw their audits in one order, settle what was proven.
+"""The cascade's parts that everything else rests on: what a proposal is, the order of draws, LSUN's rule to compare.
 
 After LSUN (Yu et al., 2015, arXiv 1506.03365): label a sample, train, let the model settle what it is sure of, go on
-with the rest. The proof that takes the place of LSUN's point estimate is in `audits` and `bounds`.
+with the rest. The proof that takes the place of LSUN's point estimate is in `audits` and `bounds`; which sets a round
+proposes, `planning` decides (`propose` here is the plain rule of two fixed margins, for simulations of many projects).
 
-A round, for C tags at once:
-
-1. `propose` two thresholds a tag from calibrated probabilities of the open images.
-2. `draw_order`: one seeded order of the whole pool. The draws of a set are its members in that order (`draws_of`): a
-   uniform order restricted to a set is a uniform order of the set. So pages asked for one tag and random pages tagged
-   completely serve every set at once, as long as both follow the order.
-3. `audits.audit_accepted`, `audits.audit_rejected` after each page.
-4. `settle` the sets that were proven.
+`draw_order` is one seeded order of the whole pool. The draws of a set are its members in that order: a uniform order
+restricted to a set is a uniform order of the set. So pages asked for one tag and random pages tagged completely serve
+every set at once, as long as both follow the order.
 
 The sets must be fixed before their first draw is answered, and the model that proposes them must not have seen those
 answers. Everything here follows from (probabilities, answers, seed), so a round can be replayed bit for bit.
@@ -115,11 +111,6 @@ def draw_order(seed: int, pool_rows: ArrayLike) -> IntArray:
     return np.asarray(rows[np.argsort(keys, kind="stable")])
 
 
-def draws_of(order: IntArray, members: ArrayLike) -> IntArray:
-    """The draws of one set: its rows `members` (M,) in the order (N,) of the round."""
-    return np.asarray(order[np.isin(order, np.asarray(members, np.int64))])
-
-
 def pool_hash(rows: ArrayLike, sha256: Sequence[str]) -> str:
     """sha256 (hex) over which image lies at which row: a round can be replayed on a pool of the same hash only."""
     numbers = np.asarray(rows, np.int64)
@@ -129,30 +120,6 @@ def pool_hash(rows: ArrayLike, sha256: Sequence[str]) -> str:
     for start in range(0, len(sha256), _HASH_CHUNK):
         digest.update("".join(f"{image}\n" for image in sha256[start : start + _HASH_CHUNK]).encode())
     return digest.hexdigest()
-
-
-def settle(
-    probabilities: NDArray[np.floating],
-    proposal: Proposal,
-    open_: BoolArray,
-    answered: BoolArray,
-    *,
-    accept: BoolArray,
-    reject: BoolArray,
-) -> NDArray[np.int8]:
-    """(N, C) LabelState that a round settles: POSITIVE in proven A, NEGATIVE in proven R, UNKNOWN elsewhere.
-
-    `open_` (N, C) as it was when the sets were proposed; `answered` (N, C): what people answered by now, "cannot tell"
-    included; it is never overwritten. `accept`, `reject` (C,): whose audit decided to settle. Row by row, so a large
-    pool can be settled shard by shard.
-    """
-    if not probabilities.shape == open_.shape == answered.shape:
-        raise UsageError(f"shapes {probabilities.shape}, {open_.shape}, {answered.shape} must all be (images, tags)")
-    labels = np.full(probabilities.shape, LabelState.UNKNOWN, np.int8)
-    free = open_ & ~answered
-    labels[free & accept & (probabilities >= proposal.accept_above)] = LabelState.POSITIVE
-    labels[free & reject & (probabilities < proposal.reject_below)] = LabelState.NEGATIVE
-    return labels
 
 
 def lsun_thresholds(scores: ArrayLike, labels: ArrayLike, precision: float, recall: float) -> tuple[float, float]:

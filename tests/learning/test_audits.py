@@ -17,8 +17,6 @@ from annotator.learning.audits import (
     audit_accepted,
     audit_rejected,
     certify,
-    forecast_accepted,
-    forecast_rejected,
     spend,
     surplus_of,
 )
@@ -221,29 +219,6 @@ def test_answers_count_up_to_the_first_draw_that_was_not_asked() -> None:
     assert list(answered_prefix(answers, np.array([1, 1, 0, 1, 1], bool))) == [1, -1]
     assert list(answered_prefix(answers, np.ones(5, bool))) == list(answers)
     assert len(answered_prefix(answers, np.zeros(5, bool))) == 0
-
-
-def test_the_forecast_is_kept_when_answers_come_as_guessed() -> None:
-    start = accepted(np.array([], np.int8), 3000)
-    forecast = forecast_accepted(start, 1.0, GOAL, alpha=0.05)
-    assert (forecast.draws, forecast.decision, forecast.pages(60)) == (79, Decision.SETTLE, 2)
-    begun = accepted(np.ones(50, np.int8), 3000)
-    assert forecast_accepted(begun, 1.0, GOAL, alpha=0.05).draws == 29
-    assert forecast_accepted(accepted(np.ones(80, np.int8), 3000), 1.0, GOAL, alpha=0.05).draws == 0
-    assert forecast_accepted(start, 0.8, GOAL, alpha=0.05).decision == Decision.FAIL
-
-    goal = RejectGoal(0.95, found=1000)
-    start = rejected(np.array([], np.int8), 20_000, goal)
-    forecast = forecast_rejected(start, 0.0, goal, alpha=0.05)
-    assert rejected(np.zeros(forecast.draws, np.int8), 20_000, goal).decided_at == forecast.draws
-    assert forecast_rejected(start, 0.02, goal, alpha=0.05).decision == Decision.FAIL
-
-
-def test_nearer_to_the_goal_is_dearer_and_never_more_than_the_whole_set() -> None:
-    start = accepted(np.array([], np.int8), 3000)
-    draws = [forecast_accepted(start, share, GOAL, alpha=0.05).draws for share in (1.0, 0.98, 0.97, 0.96)]
-    assert draws == sorted(draws)
-    assert draws[-1] <= 3000
 
 
 def test_answers_that_are_no_labels_are_named() -> None:

@@ -9,11 +9,9 @@ from annotator.learning.audits import AcceptGoal, Decision, audit_accepted
 from annotator.learning.cascade import (
     Proposal,
     draw_order,
-    draws_of,
     lsun_thresholds,
     pool_hash,
     propose,
-    settle,
 )
 from annotator.terms import LabelState
 
@@ -123,10 +121,6 @@ def test_shapes_that_do_not_fit_are_named() -> None:
     scores = column(0.5, 0.4)
     with pytest.raises(UsageError, match="images, tags"):
         propose(scores, np.ones((3, 1), bool), 0, precision=0.9, recall=0.9)
-    nothing = proposed(scores)
-    one = np.ones(1, bool)
-    with pytest.raises(UsageError, match="images, tags"):
-        settle(scores, nothing, np.ones((2, 1), bool), np.ones((3, 1), bool), accept=one, reject=one)
 
 
 def test_the_order_of_a_round_is_a_permutation_fixed_by_its_seed() -> None:
@@ -147,15 +141,6 @@ def test_the_order_is_uniform_over_places() -> None:
     assert np.bincount(places, minlength=10) == pytest.approx(200, abs=60)
 
 
-def test_the_draws_of_a_set_are_its_members_in_the_order_of_the_pool() -> None:
-    order = draw_order(1, range(50))
-    members = [4, 17, 30, 31]
-    draws = draws_of(order, members)
-    assert sorted(draws) == members
-    places = [int(np.flatnonzero(order == row)[0]) for row in draws]
-    assert places == sorted(places)
-
-
 def test_the_pool_hash_follows_rows_and_content() -> None:
     images = ["a" * 64, "b" * 64]
     assert pool_hash([0, 1], images) == pool_hash(np.array([0, 1], np.int32), images)
@@ -163,18 +148,6 @@ def test_the_pool_hash_follows_rows_and_content() -> None:
     assert len({pool_hash([0, 1], images), *others}) == 5
     with pytest.raises(UsageError, match="2 image hashes"):
         pool_hash([0], images)
-
-
-def test_only_proven_sets_are_settled_and_no_answer_is_overwritten() -> None:
-    scores = np.array([[0.99, 0.99], [0.98, 0.98], [0.5, 0.5], [0.01, 0.01], [0.02, 0.02]], np.float32)
-    proposal = Proposal(np.array([0.9, 0.9]), np.array([0.1, 0.1]), *(np.zeros(2) for _ in range(4)))  # type: ignore[arg-type]
-    open_ = np.ones((5, 2), bool)
-    answered = np.zeros((5, 2), bool)
-    answered[0] = answered[3] = True
-    open_[4, 0] = False
-    labels = settle(scores, proposal, open_, answered, accept=np.array([True, False]), reject=np.array([True, True]))
-    assert labels.dtype == np.int8
-    assert labels.tolist() == [[U, U], [P, U], [U, U], [U, U], [U, N]]
 
 
 def test_lsun_reads_its_thresholds_off_the_sample() -> None:
@@ -196,6 +169,7 @@ def test_a_round_keeps_its_promise_where_a_model_is_overconfident() -> None:
     proposal = proposed(scores[:, None], precision=0.95)
     members = np.flatnonzero(proposal.accepted(scores, 0))
     assert truth[members].mean() < 0.6
-    draws = draws_of(draw_order(3, range(4000)), members)
+    order = draw_order(3, range(4000))
+    draws = order[np.isin(order, members)]
     audit = audit_accepted(truth[draws].astype(np.int8), len(members), AcceptGoal(0.95), alpha=0.05)
     assert audit.decision == Decision.FAIL
