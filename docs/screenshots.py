@@ -10,7 +10,7 @@ from playwright.sync_api import Page
 from annotator.learning.queries import DEFAULT
 from annotator.services import picking, replaying, rounds, training
 from annotator.services.demo import make_demo
-from annotator.services.scripted import answer_from_truth, read_truth
+from annotator.services.scripted import answer_from_truth, answer_tag_from_truth, read_truth
 from annotator.settings import Settings
 from annotator.ui.menu import MENU
 from annotator.workspace import Workspace
@@ -43,7 +43,9 @@ def _fill(workspace: Workspace) -> None:
     answer_from_truth(workspace, truth, Settings().name, 200)
     training.train(workspace)
     replaying.replay_workspace(workspace, replaying.recipes_of([DEFAULT, "diversity", "margin"]))
-    rounds.propose(workspace, Settings().name)
+    rounds.propose(workspace, Settings().name, whole_images=0)
+    for tag_id in truth.tag_ids[:6]:
+        answer_tag_from_truth(workspace, truth, Settings().name, tag_id, 30)
 
 
 def _take(page: Page, server: Server, name: str, file: Path) -> None:

@@ -67,7 +67,7 @@ def at_work(visit: Visit, number: int) -> None:
     st.subheader(say("rounds.waits", number=number))
     report = rounds.progress(visit.workspace)
     if report["sets"]:
-        table(report["sets"], certified=bar("certified"))
+        table(report["sets"], proven=bar("certified"))
     outside = ", ".join(f"{plain(name)} {count:,}" for name, count in report["outside"].items() if count)
     if outside:
         st.caption(say("rounds.outside", counts=outside))

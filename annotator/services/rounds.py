@@ -370,14 +370,26 @@ def required_open(session: Session) -> Round:
 def _described(audit: SetAudit, names: dict[int, str], targets: dict[str, Any]) -> dict[str, Any]:
     set_, state = audit.set, audit.state
     accepts = set_.side == ACCEPT
-    certified = state.low / state.size if accepts else 1 - state.high / state.size
     return {
         "tag": names[set_.tag_id],
         "proposed": "present" if accepts else "absent",
         "images": state.size,
         "audited": state.drawn,
         "found present": state.positives,
-        "certified": round(certified, 4),
+        "proven": round(_proven(audit, targets["precision"]), 4),
+        "of": targets["precision" if accepts else "recall"],
         "forecast": set_.plan.get("draws"),
         "decision": "waits for the rest" if audit.waits else state.decision.value,
     }
+
+
+def _proven(audit: SetAudit, precision: float) -> float:
+    """What is proven so far of the tag's precision (accept set) or recall (reject set), were the set settled now."""
+    state, beside = audit.state, audit.beside
+    if audit.set.side == ACCEPT:
+        # As many positives from people as the surplus is worth.
+        people = beside.surplus / (1 - precision)
+        labelled = people + state.size - (state.drawn - state.positives)
+        return min(1.0, max(0.0, (people + state.low) / labelled)) if labelled > 0 else 1.0
+    found, lost = beside.found + state.positives, beside.missed + state.high - state.positives
+    return found / (found + lost) if found + lost > 0 else 1.0

@@ -390,3 +390,12 @@ def test_a_reject_audit_waits_for_positives_that_people_are_about_to_find(worksp
     sets = {(row["tag"], row["proposed"]): row["decision"] for row in rounds.progress(workspace)["sets"]}
     assert sets["boat", "absent"] == "settle"
     assert rounds.progress(workspace)["outside"] == {"boat": 0, "car": 0}
+
+
+def test_what_is_proven_so_far_reaches_the_aim_when_a_set_is_settled(workspace: Workspace, truth: Truth) -> None:
+    rounds.propose(workspace, "anna", whole_images=0)
+    assert all(row["proven"] < row["of"] == 0.95 for row in rounds.progress(workspace)["sets"])
+    audit(workspace, truth)
+    rows = rounds.progress(workspace)["sets"]
+    assert {row["decision"] for row in rows} == {"settle"}
+    assert all(row["proven"] >= row["of"] for row in rows)
