@@ -198,7 +198,10 @@ if refresh.button(say("rounds.look_again"), disabled=not is_open, width="stretch
     st.rerun()
 
 if is_open:
-    at_work(visit, history[-1]["number"])
+    try:
+        at_work(visit, history[-1]["number"])
+    except AnnotatorError as error:  # settled by somebody else meanwhile, or its pool has changed
+        st.warning(plain(str(error)))
 elif models.in_use(visit.workspace) is not None:
     plan(visit)
 proven(visit)

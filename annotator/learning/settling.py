@@ -247,7 +247,7 @@ class _Cascade:
         self.attempts[side, tag] += 1
         self.fails[side, tag] += state.decision == Decision.FAIL
         self._answer(tag, members[: state.drawn], ("accept", "reject")[side])
-        if state.decision == Decision.SETTLE:
+        if state.decision == Decision.SETTLE and not state.alarm:
             rest = members[state.drawn :]
             self.settled[rest, tag] = 1 - side
             (self.accepted, self.rejected)[side][tag].append(state)

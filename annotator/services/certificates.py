@@ -9,7 +9,7 @@ from sqlalchemy import select
 from annotator.learning import audits
 from annotator.learning.audits import AuditState, Certificate
 from annotator.learning.planning import SMALLEST, Plan
-from annotator.services.round_sets import ACCEPT, PEOPLE, REJECT, Positives, settled_sets, state_of
+from annotator.services.round_sets import ACCEPT, PEOPLE, REJECT, Positives, at_least, settled_sets, spent, state_of
 from annotator.services.rounds import Planned, planned
 from annotator.services.snapshots import take
 from annotator.snapshot import Snapshot
@@ -27,7 +27,6 @@ class _Proved:
     people: int
     accepted: list[AuditState]
     rejected: list[AuditState]
-    spent: float
 
     def certify(self, open_: int = 0) -> Certificate:
         return audits.certify(self.people, self.accepted, self.rejected, open_)
@@ -37,7 +36,7 @@ def _proved(counted: Positives, place: int, sets: list[RoundSet]) -> _Proved:
     own = [one for one in sets if one.tag_id == counted.snapshot.tags[place].id]
     accepted, rejected = ([state_of(one) for one in own if one.side == side] for side in (ACCEPT, REJECT))
     people = counted.of_people(place, own) + sum(state.positives for state in accepted)
-    return _Proved(people, accepted, rejected, sum(one.alpha for one in own))
+    return _Proved(people, accepted, rejected)
 
 
 def certificates(workspace: Workspace) -> list[dict[str, Any]]:
@@ -48,11 +47,13 @@ def certificates(workspace: Workspace) -> list[dict[str, Any]]:
     """
     snapshot = take(workspace)
     with workspace.reading() as session:
-        sets, counted = settled_sets(session), Positives(workspace, session, snapshot)
-        return [_certificate(snapshot, place, _proved(counted, place, sets)) for place in range(len(snapshot.tags))]
+        sets, counted, used = settled_sets(session), Positives(workspace, session, snapshot), spent(session)
+        return [
+            _certificate(snapshot, place, _proved(counted, place, sets), used) for place in range(len(snapshot.tags))
+        ]
 
 
-def _certificate(snapshot: Snapshot, place: int, proved: _Proved) -> dict[str, Any]:
+def _certificate(snapshot: Snapshot, place: int, proved: _Proved, used: dict[tuple[int, str], float]) -> dict[str, Any]:
     origins, labels = snapshot.origins[:, place], snapshot.labels[:, place]
     by_round, is_open = origins == Origin.ROUND, int((origins == Origin.NOBODY).sum())
     decided = proved.certify()
@@ -62,10 +63,11 @@ def _certificate(snapshot: Snapshot, place: int, proved: _Proved) -> dict[str, A
         "settled present": int((by_round & (labels == LabelState.POSITIVE)).sum()),
         "settled absent": int((by_round & (labels == LabelState.NEGATIVE)).sum()),
         "open": is_open,
-        "precision": round(decided.precision, 4),
-        "recall": round(decided.recall, 4),
-        "recall with the open": round(proved.certify(is_open).recall, 4),
-        "confidence": round(1 - proved.spent, 4),
+        "precision": at_least(decided.precision),
+        "recall": at_least(decided.recall),
+        "recall with the open": at_least(proved.certify(is_open).recall),
+        # Every attempt counts, failed ones too: only then do all bounds hold together.
+        "confidence": at_least(1 - sum(used.get((snapshot.tags[place].id, side), 0.0) for side in (ACCEPT, REJECT))),
     }
 
 

@@ -24,7 +24,14 @@ def ask_whole(session: Session, round_: Round, pool: NDArray[np.int64], open_: N
     is_open = np.zeros(int(pool.max(initial=-1)) + 1, bool)
     is_open[pool] = open_.any(axis=1)
     order = cascade.draw_order(round_.seed, pool)
-    for position, row in enumerate(order[is_open[order]][:count].tolist()):
+    rows = order[is_open[order]][:count].tolist()
+    for part in parts(rows):
+        # The same image must not be asked twice; picks come anew with the next training.
+        free = delete(Task).where(
+            Task.tag_id.is_(None), Task.round_number.is_(None), Task.done_at.is_(None), Task.annotator_id.is_(None)
+        )
+        session.execute(free.where(Task.image_row.in_(part)))
+    for position, row in enumerate(rows):
         session.add(_task(round_.number, row, None, Band.ACCEPT.position(position), WHOLE))
 
 
@@ -33,18 +40,31 @@ def ask_draws(session: Session, number: int, audit: SetAudit) -> None:
     set_ = audit.set
     band = Band.ACCEPT if set_.side == ACCEPT else Band.REJECT
     draws = audit.waiting[:AHEAD].tolist()
-    asked = _asked(session, set_.tag_id, draws)
+    reason = DRAWN[set_.side == ACCEPT]
+    _promote(session, number, set_.tag_id, {row: band.position(set_.draws + n) for n, row in enumerate(draws)}, reason)
+    asked = asked_about(session, set_.tag_id, draws)
     for place, row in enumerate(draws):
         if row not in asked:
-            position = band.position(set_.draws + place)
-            session.add(_task(number, row, set_.tag_id, position, DRAWN[set_.side == ACCEPT]))
+            session.add(_task(number, row, set_.tag_id, band.position(set_.draws + place), reason))
     session.flush()
+
+
+def _promote(session: Session, number: int, tag_id: int, positions: dict[int, int], reason: str) -> None:
+    """Questions about draws that wait for another cause become the audit's: behind all others they would hold it up."""
+    for part in parts(positions):
+        waiting = select(Task).where(
+            Task.tag_id == tag_id, Task.image_row.in_(part), Task.done_at.is_(None), Task.annotator_id.is_(None),
+            Task.round_number.is_distinct_from(number),
+        )  # fmt: skip
+        for task in session.scalars(waiting):
+            task.kind, task.round_number, task.reason = TaskKind.AUDIT, number, reason
+            task.position = positions[task.image_row]
 
 
 def ask_outside(session: Session, number: int, tag_id: int, rows: list[int]) -> None:
     """Images outside the sets, in this order, as questions about one tag; those that wait or are answered are not asked
     again."""
-    asked = _asked(session, tag_id, rows)
+    asked = asked_about(session, tag_id, rows)
     for place, row in enumerate(rows):
         if row not in asked:
             session.add(_task(number, row, tag_id, Band.PICK.position(place), OUTSIDE))
@@ -60,7 +80,7 @@ def drop(session: Session, number: int, set_: RoundSet | None = None) -> None:
     session.execute(query)
 
 
-def _asked(session: Session, tag_id: int, rows: list[int]) -> set[int]:
+def asked_about(session: Session, tag_id: int, rows: list[int]) -> set[int]:
     """Of some images those that are asked about a tag now, or were answered on it."""
     asked: set[int] = set()
     for part in parts(rows):

@@ -1,5 +1,6 @@
 """The sets of rounds: who is in them, what their draws prove, and where each tag stands by all of them together."""
 
+import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -23,6 +24,8 @@ from db.models import Round, RoundSet
 Accepted = Snapshot | Decided
 ACCEPT, REJECT = "accept", "reject"
 SIDES = {ACCEPT: LabelState.POSITIVE, REJECT: LabelState.NEGATIVE}
+SPENT = (RoundSet.draws > 0) | (Round.status == RoundStatus.ROLLED_BACK)
+LEAST_ALPHA = 1e-9  # stands for nothing: a set proves itself under it only when nearly all of it is drawn
 PEOPLE = (Origin.HUMAN, Origin.REVIEW, Origin.TRUTH)
 
 
@@ -103,10 +106,11 @@ def audited(
         answers = audits.answered_prefix(snapshot.labels[draws, place], asked[draws, place])
         proved = [*before, *(one.set for one in found if one.set.decision == Decision.SETTLE)]
         own = [one for one in proved if one.tag_id == set_.tag_id]
-        drawn = int((answers == LabelState.POSITIVE).sum())
         undecided = any(one.set.tag_id == set_.tag_id and one.state.decision == Decision.GO_ON for one in found)
-        outside = int((~asked[pool, place] & (who[pool, column[set_.tag_id]] == LabelState.UNKNOWN)).sum())
-        beside = _beside(set_, counted, place, own, round_.targets, drawn, _hoped(set_, undecided, outside))
+        free = snapshot.origins[pool, place] == Origin.NOBODY
+        outside = int((free & (who[pool, column[set_.tag_id]] == LabelState.UNKNOWN)).sum())
+        hoped = _hoped(set_, undecided, outside)
+        beside = _beside(set_, counted, place, own, round_.targets, answers, hoped)
         now, waits = audit_of(set_, answers, round_.targets, beside)
         set_.draws, set_.positives, set_.low, set_.high = now.drawn, now.positives, now.low, now.high
         if round_.status == RoundStatus.PROPOSED:
@@ -121,13 +125,14 @@ def _beside(
     place: int,
     before: Sequence[RoundSet],
     targets: dict[str, Any],
-    drawn: int,
+    answers: NDArray[np.int8],
     hoped: float,
 ) -> Beside:
-    """`before`: the sets of the tag that were settled; `drawn`: positives drawn from this one."""
+    """`before`: the sets of the tag that were settled; `answers`: those of the draws of this one."""
     if set_.side == ACCEPT:
-        return Beside(surplus=counted.surplus(place, before, targets["precision"], drawn))
-    return Beside(found=counted.found(place, before) - drawn, missed=missed(before, set_.tag_id), hoped=hoped)
+        return Beside(surplus=counted.surplus(place, before, targets["precision"], set_))
+    found = counted.found(place, before) - int((answers == LabelState.POSITIVE).sum())
+    return Beside(found=found, missed=missed(before, set_.tag_id), hoped=hoped)
 
 
 def _hoped(set_: RoundSet, undecided: bool, outside: int) -> float:
@@ -147,11 +152,11 @@ def audit_of(
     prior = prior_of(set_)
     if set_.side == ACCEPT:
         goal = AcceptGoal(targets["precision"], beside.surplus, corrected=True)
-        return audits.audit_accepted(answers, set_.size, goal, alpha=set_.alpha, prior=prior), False
+        return _sober(audits.audit_accepted(answers, set_.size, goal, alpha=set_.alpha, prior=prior)), False
 
     def judged(found: float) -> AuditState:
         goal = RejectGoal(targets["recall"], found, beside.missed)
-        return audits.audit_rejected(answers, set_.size, goal, alpha=set_.alpha, prior=prior)
+        return _sober(audits.audit_rejected(answers, set_.size, goal, alpha=set_.alpha, prior=prior))
 
     now = judged(beside.found)
     if now.decision == Decision.SETTLE or not beside.hoped:
@@ -161,6 +166,11 @@ def audit_of(
     if later.decision == Decision.FAIL:
         return later, False
     return _undecided(now), later.decision == Decision.SETTLE
+
+
+def _sober(state: AuditState) -> AuditState:
+    """Not settled where later draws contradict the moment that would have settled it."""
+    return _undecided(state) if state.alarm else state
 
 
 def _undecided(state: AuditState) -> AuditState:
@@ -183,6 +193,11 @@ def pool_rows(workspace: Workspace, snapshot: Snapshot, round_: Round) -> NDArra
     if cascade.pool_hash(pool, sha256) != round_.pool_hash:
         raise ConflictError(f"the pool of round {round_.number} has changed; roll the round back and propose a new one")
     return pool
+
+
+def at_least(bound: float) -> float:
+    """A lower bound to four places, rounded down: what is shown is still proven."""
+    return math.floor(bound * 1e4 + 1e-6) / 1e4
 
 
 def missed(sets: Iterable[RoundSet], tag_id: int) -> int:
@@ -214,12 +229,13 @@ class Positives:
         bounds = sum(set_.low for set_ in sets if set_.tag_id == tag_id and set_.side == ACCEPT)
         return self.of_people(place, sets) + bounds
 
-    def surplus(self, place: int, sets: Sequence[RoundSet], precision: float, drawn_here: int = 0) -> float:
-        """Positives to spare above `precision`. `drawn_here`: those drawn from the set that the surplus is for, which
-        its own bound counts."""
+    def surplus(self, place: int, sets: Sequence[RoundSet], precision: float, audited: RoundSet | None = None) -> float:
+        """Positives to spare above `precision`. `audited`: the set that the surplus is for; the bound of its audit
+        counts all its positives already, drawn or answered otherwise."""
         tag_id = self.snapshot.tags[place].id
         accepted = [set_ for set_ in sets if set_.tag_id == tag_id and set_.side == ACCEPT]
-        people = self.of_people(place, sets) - drawn_here + sum(set_.positives for set_ in accepted)
+        masking = [*sets, audited] if audited is not None else sets
+        people = self.of_people(place, masking) + sum(set_.positives for set_ in accepted)
         return audits.surplus_of(people, [state_of(set_) for set_ in accepted], precision)
 
 
@@ -238,12 +254,14 @@ def standing(workspace: Workspace, session: Session, snapshot: Snapshot, precisi
     own = {tag.id: [set_ for set_ in sets if set_.tag_id == tag.id] for tag in snapshot.tags}
     ids = [tag.id for tag in snapshot.tags]
     tried, failed = attempts(session), attempts(session, RoundSet.decision == Decision.FAIL)
+    used = spent(session)
+    sides = [[_next_alpha(alpha, tried, used, (tag_id, side)) for tag_id in ids] for side in (ACCEPT, REJECT)]
     return Standing(
         found=np.array([counted.found(place, own[ids[place]]) for place in places], np.float64),
         surplus=np.array([counted.surplus(place, own[ids[place]], precision) for place in places], np.float64),
         missed=np.array([missed(own[tag_id], tag_id) for tag_id in ids], np.float64),
-        accept_alpha=np.array([audits.spend(alpha, 1 + tried.get((tag_id, ACCEPT), 0)) for tag_id in ids]),
-        reject_alpha=np.array([audits.spend(alpha, 1 + tried.get((tag_id, REJECT), 0)) for tag_id in ids]),
+        accept_alpha=np.array(sides[0]),
+        reject_alpha=np.array(sides[1]),
         accept_fails=np.array([failed.get((tag_id, ACCEPT), 0) for tag_id in ids], np.float64),
         reject_fails=np.array([failed.get((tag_id, REJECT), 0) for tag_id in ids], np.float64),
     )
@@ -254,11 +272,29 @@ def attempts(session: Session, *conditions: ColumnElement[bool]) -> dict[tuple[i
 
     A round that was taken back counts too: its answers may have been seen without being counted.
     """
-    spent = (RoundSet.draws > 0) | (Round.status == RoundStatus.ROLLED_BACK)
     query = (
         select(RoundSet.tag_id, RoundSet.side, func.count())
         .join(Round)
-        .where(spent, *conditions)
+        .where(SPENT, *conditions)
         .group_by(RoundSet.tag_id, RoundSet.side)
     )
     return {(tag_id, side): count for tag_id, side, count in session.execute(query)}
+
+
+def spent(session: Session) -> dict[tuple[int, str], float]:
+    """The error budget that all attempts together spent, by tag and side."""
+    query = (
+        select(RoundSet.tag_id, RoundSet.side, func.sum(RoundSet.alpha))
+        .join(Round)
+        .where(SPENT)
+        .group_by(RoundSet.tag_id, RoundSet.side)
+    )
+    return {(tag_id, side): float(total) for tag_id, side, total in session.execute(query)}
+
+
+def _next_alpha(
+    alpha: float, tried: dict[tuple[int, str], int], used: dict[tuple[int, str], float], key: tuple[int, str]
+) -> float:
+    """What the next attempt may spend: its share, and no more than is left where earlier ones, under a lower confidence
+    of the project, spent more than theirs."""
+    return max(LEAST_ALPHA, min(audits.spend(alpha, 1 + tried.get(key, 0)), alpha / 2 - used.get(key, 0.0)))

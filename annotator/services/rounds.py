@@ -1,5 +1,6 @@
 """Rounds of the cascade: propose sets, audit them, settle what is proved, take a round back."""
 
+from contextlib import suppress
 from datetime import UTC, datetime
 from typing import Any
 
@@ -22,6 +23,7 @@ from annotator.services.round_sets import (
     SIDES,
     Accepted,
     SetAudit,
+    at_least,
     audited,
     members,
     pool_rows,
@@ -43,7 +45,8 @@ def propose_or_show(workspace: Workspace, annotator: str) -> dict[str, Any]:
     with workspace.reading() as session:
         is_open = open_round(session) is not None
     if not is_open:
-        propose(workspace, annotator)
+        with suppress(ConflictError):  # somebody else opened one meanwhile
+            propose(workspace, annotator)
     return progress(workspace)
 
 
@@ -225,7 +228,7 @@ def _ask_outside(
 def ask_further(workspace: Workspace, tag_id: int) -> bool:
     """Ask for the next draws of a tag's sets where its audit goes on; whether questions about it wait now."""
     with workspace.transaction() as session:
-        round_, tag = open_round(session), session.get(Tag, tag_id)
+        round_, tag = open_round(session, to_change=True), session.get(Tag, tag_id)
         if round_ is None or tag is None or all(set_.tag_id != tag_id for set_ in round_.sets):
             return False
         pool = round_records.read_pool(workspace, round_.number)
@@ -258,8 +261,8 @@ def settle(workspace: Workspace) -> dict[str, Any]:
 
 def roll_back(workspace: Workspace, number: int) -> dict[str, Any]:
     """Take back what round `number` settled, and nothing else: people's answers stay, audits included."""
-    preview = what_leaves(workspace, number)
-    with workspace.transaction() as session:
+    with FileLock(workspace.folder / "round.lock"), workspace.transaction() as session:
+        preview = _leaving(workspace, session, number)
         round_ = session.get_one(Round, number)
         round_.status, round_.rolled_back_at = RoundStatus.ROLLED_BACK, datetime.now(UTC)
         round_questions.drop(session, number)
@@ -272,29 +275,31 @@ def what_leaves(workspace: Workspace, number: int) -> dict[str, Any]:
     Raises MissingError for a round that is not there (any more), ConflictError while later rounds build on it.
     """
     with workspace.reading() as session:
-        round_ = session.get(Round, number)
-        if round_ is None or round_.status == RoundStatus.ROLLED_BACK:
-            known = session.scalars(select(Round.number).where(Round.status != RoundStatus.ROLLED_BACK)).all()
-            raise MissingError(
-                f"there is no round {number} to roll back; rounds: {', '.join(map(str, known)) or 'none'}"
-            )
-        later = session.scalars(
-            select(Round.number).where(Round.number > number, Round.status != RoundStatus.ROLLED_BACK)
-        ).all()
-        if later:
-            # What a later round proved about recall counts what this one found.
-            names = ", ".join(map(str, sorted(later, reverse=True)))
-            raise ConflictError(f"round {number} is what later rounds build on; roll these back first: {names}")
-        tags: list[dict[str, Any]] = []
-        if round_.status == RoundStatus.SETTLED:
-            labels = np.load(workspace.round_file(number), mmap_mode="r", allow_pickle=False)
-            names_of = models.tag_names(session)
-            for column, tag_id in enumerate(round_.tag_ids):
-                states = np.asarray(labels[:, column])
-                present, absent = (int((states == state).sum()) for state in (LabelState.POSITIVE, LabelState.NEGATIVE))
-                if present or absent:
-                    tags.append({"tag": names_of[tag_id], "present": present, "absent": absent})
-        return {"number": number, "taken_back": sum(tag["present"] + tag["absent"] for tag in tags), "tags": tags}
+        return _leaving(workspace, session, number)
+
+
+def _leaving(workspace: Workspace, session: Session, number: int) -> dict[str, Any]:
+    round_ = session.get(Round, number)
+    if round_ is None or round_.status == RoundStatus.ROLLED_BACK:
+        known = session.scalars(select(Round.number).where(Round.status != RoundStatus.ROLLED_BACK)).all()
+        raise MissingError(f"there is no round {number} to roll back; rounds: {', '.join(map(str, known)) or 'none'}")
+    later = session.scalars(
+        select(Round.number).where(Round.number > number, Round.status != RoundStatus.ROLLED_BACK)
+    ).all()
+    if later:
+        # What a later round proved about recall counts what this one found.
+        names = ", ".join(map(str, sorted(later, reverse=True)))
+        raise ConflictError(f"round {number} is what later rounds build on; roll these back first: {names}")
+    tags: list[dict[str, Any]] = []
+    if round_.status == RoundStatus.SETTLED:
+        labels = np.load(workspace.round_file(number), mmap_mode="r", allow_pickle=False)
+        names_of = models.tag_names(session)
+        for column, tag_id in enumerate(round_.tag_ids):
+            states = np.asarray(labels[:, column])
+            present, absent = (int((states == state).sum()) for state in (LabelState.POSITIVE, LabelState.NEGATIVE))
+            if present or absent:
+                tags.append({"tag": names_of[tag_id], "present": present, "absent": absent})
+    return {"number": number, "taken_back": sum(tag["present"] + tag["absent"] for tag in tags), "tags": tags}
 
 
 def history(workspace: Workspace) -> list[dict[str, Any]]:
@@ -356,12 +361,14 @@ def labels_of(
     return labels
 
 
-def open_round(session: Session) -> Round | None:
-    return session.scalar(select(Round).where(Round.status == RoundStatus.PROPOSED))
+def open_round(session: Session, *, to_change: bool = False) -> Round | None:
+    """`to_change`: nobody else changes or ends it before this transaction is over."""
+    query = select(Round).where(Round.status == RoundStatus.PROPOSED)
+    return session.scalar(query.with_for_update() if to_change else query)
 
 
 def required_open(session: Session) -> Round:
-    round_ = open_round(session)
+    round_ = open_round(session, to_change=True)
     if round_ is None:
         raise MissingError("no round is open; propose one with: annotator round")
     return round_
@@ -376,7 +383,7 @@ def _described(audit: SetAudit, names: dict[int, str], targets: dict[str, Any]) 
         "images": state.size,
         "audited": state.drawn,
         "found present": state.positives,
-        "proven": round(_proven(audit, targets["precision"]), 4),
+        "proven": at_least(_proven(audit, targets["precision"])),
         "of": targets["precision" if accepts else "recall"],
         "forecast": set_.plan.get("draws"),
         "decision": "waits for the rest" if audit.waits else state.decision.value,

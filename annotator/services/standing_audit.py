@@ -10,6 +10,7 @@ from sqlalchemy import func, select
 
 from annotator.learning.audits import Decision
 from annotator.services import certificates
+from annotator.services.round_questions import asked_about
 from annotator.services.round_sets import ACCEPT, audited, pool_rows
 from annotator.services.snapshots import take
 from annotator.services.tasks import Band
@@ -35,10 +36,7 @@ def keep_up(workspace: Workspace) -> dict[str, Any]:
                 if audit.set.decision != Decision.SETTLE:
                     continue
                 draws = audit.waiting[:WAITING].tolist()
-                waits = select(Task.image_row).where(
-                    Task.tag_id == audit.set.tag_id, Task.image_row.in_(draws), Task.done_at.is_(None)
-                )
-                known = set(session.scalars(waits))
+                known = asked_about(session, audit.set.tag_id, draws)
                 last = session.scalar(select(func.max(Task.position)).where(Task.tag_id == audit.set.tag_id)) or 0
                 start = max(Band.PICK.position(Band.PICK.position(0) // 4), last + 1)
                 side = "present" if audit.set.side == ACCEPT else "absent"

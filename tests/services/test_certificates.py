@@ -140,3 +140,25 @@ def test_a_rollback_says_beforehand_what_leaves(settled: Workspace) -> None:
     with settled.reading() as session:
         assert session.get_one(Round, 1).status == RoundStatus.SETTLED
     assert rounds.roll_back(settled, 1)["taken_back"] == preview["taken_back"]
+
+
+def test_failed_attempts_count_in_the_confidence_that_is_stated(workspace: Workspace, truth: Truth) -> None:  # noqa: F811
+    lying = np.where(np.random.default_rng(5).random(truth.labels.shape) < 0.15, YES, truth.labels)
+    put_model(workspace, truth, sure(lying))
+    rounds.propose(workspace, "anna", whole_images=0)
+    audit(workspace, truth)
+    rounds.settle(workspace)
+    failed = decisions(workspace, 1)
+    assert failed[1, "accept"].decision == "fail"
+    confidence = by_tag(certificates.certificates(workspace))["boat"]["confidence"]
+    assert confidence == pytest.approx(1 - failed[1, "accept"].alpha - failed[1, "reject"].alpha, abs=1e-4)
+
+
+def test_a_standing_audit_never_asks_what_was_answered(settled: Workspace, truth: Truth) -> None:  # noqa: F811
+    standing_audit.keep_up(settled)
+    waiting = [task.image_row for task in tasks(settled) if task.tag_id == 1]
+    answer_draws(settled, {row: truth.labels[row, 0] for row in waiting[1:]})
+    for _ in range(3):
+        standing_audit.keep_up(settled)
+        asked = [task.image_row for task in tasks(settled) if task.tag_id == 1]
+        assert not set(asked) & set(waiting[1:])

@@ -5,8 +5,8 @@ from sqlalchemy import select
 
 from annotator.errors import ConflictError, MissingError
 from annotator.learning.audits import Decision, spend
-from annotator.services import labelling, rounds
-from annotator.services.round_sets import Positives, settled_sets
+from annotator.services import labelling, rounds, tasks
+from annotator.services.round_sets import Positives, audited, pool_rows, settled_sets, spent
 from annotator.services.scripted import Truth, answer_from_truth, answer_tag_from_truth
 from annotator.services.snapshots import take
 from annotator.terms import LabelState, Origin, RoundStatus, Split
@@ -399,3 +399,66 @@ def test_what_is_proven_so_far_reaches_the_aim_when_a_set_is_settled(workspace: 
     rows = rounds.progress(workspace)["sets"]
     assert {row["decision"] for row in rows} == {"settle"}
     assert all(row["proven"] >= row["of"] for row in rows)
+
+
+def surplus_of_boats(workspace: Workspace) -> float:
+    snapshot = take(workspace)
+    with workspace.transaction() as session:
+        round_ = session.get_one(Round, 1)
+        found = audited(workspace, session, round_, snapshot, pool_rows(workspace, snapshot, round_))
+        return next(one.beside.surplus for one in found if (one.set.tag_id, one.set.side) == (1, "accept"))
+
+
+def test_positives_that_were_answered_out_of_order_are_not_counted_beside_their_own_set(
+    workspace: Workspace, truth: Truth
+) -> None:
+    """The set's interval counts them already: as a surplus too they would make the proof too easy."""
+    rounds.propose(workspace, "anna", whole_images=0)
+    before = surplus_of_boats(workspace)
+    boats = np.flatnonzero(truth.labels[:, 0] == YES)
+    labelling.set_labels(workspace, "carl", [(int(row), 1, YES) for row in boats[len(boats) // 2 :]])
+    assert surplus_of_boats(workspace) == before
+
+
+def test_what_an_earlier_round_settled_does_not_lie_outside_a_later_one(workspace: Workspace, truth: Truth) -> None:
+    """Else the later one would wait for positives that nobody can find any more."""
+    late = np.arange(COUNT)[:, None] >= 600
+    put_model(workspace, truth, np.where(late, 0.5, sure(truth.labels)))
+    rounds.propose(workspace, "anna", whole_images=0)
+    audit(workspace, truth, turns=4)
+    assert rounds.settle(workspace)["settled_sets"] > 0
+    doubtful = late & (np.random.default_rng(9).random(truth.labels.shape) < 0.5) & (truth.labels == YES)
+    put_model(workspace, truth, np.where(doubtful, 0.5, sure(truth.labels)))
+    rounds.propose(workspace, "anna", whole_images=0)
+    audit(workspace, truth)
+    report = rounds.progress(workspace)
+    assert set(report["outside"].values()) <= {0}
+    assert "waits for the rest" not in {row["decision"] for row in report["sets"]}
+
+
+def test_a_lower_confidence_before_leaves_less_to_spend_after(workspace: Workspace, truth: Truth) -> None:
+    workspace.change_project(confidence=0.9)
+    rounds.propose(workspace, "anna", whole_images=0)
+    answer_tag_from_truth(workspace, truth, "bea", 1, 30)
+    rounds.settle(workspace)
+    used = decisions(workspace, 1)[1, "accept"].alpha
+    workspace.change_project(confidence=0.95)
+    rounds.propose(workspace, "anna", whole_images=0)
+    with workspace.reading() as session:
+        assert spent(session)[1, "accept"] == used == spend(1 - 0.9, 1)
+        next_one = session.get_one(Round, 2).targets["standing"]["accept_alpha"][0]
+    assert next_one == pytest.approx(max(0.025 - used, 0), abs=1e-8)
+
+
+def test_a_question_that_waited_for_another_cause_becomes_the_audits(workspace: Workspace, truth: Truth) -> None:
+    """Behind all audits it would hold its own up."""
+    boats = np.flatnonzero(truth.labels[:, 0] == YES)[20:60].tolist()
+    with workspace.transaction() as session:
+        tasks.add_verify_picks(session, 1, boats, "likely to show it")
+    rounds.propose(workspace, "anna", whole_images=0)
+    with workspace.reading() as session:
+        asked = session.scalars(select(Task).where(Task.tag_id == 1, Task.done_at.is_(None))).all()
+    rows = [task.image_row for task in asked]
+    assert len(set(rows)) == len(rows)
+    answer_tag_from_truth(workspace, truth, "bea", 1, 60)
+    assert max(row["audited"] for row in rounds.progress(workspace)["sets"]) == 60
