@@ -28,7 +28,7 @@ PARTIAL: dict[str, Partial] = {
     "implicit_posterior": implicit_posterior,
 }
 
-UNLIKE = 10.0  # times as many positives as the median tag's
+UNLIKE = 8.0  # times as many positives as the median tag's
 
 
 def advised(labels: NDArray[np.int8]) -> tuple[str, str]:
