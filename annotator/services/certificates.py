@@ -99,8 +99,8 @@ def _advice(open_: int, sizes: tuple[int, int], outside: int) -> str:
         return "done"
     if not any(sizes):
         few = open_ < 2 * SMALLEST
-        return "finish by hand" if few else "answer more and train: no set is worth its audit yet"
-    return "audit" if outside <= max(SMALLEST, open_ // 20) else "answer what lies outside, then audit"
+        return "finish by hand" if few else "answer more, then train"
+    return "audit" if outside <= max(SMALLEST, open_ // 20) else "answer outside, then audit"
 
 
 def alarms(workspace: Workspace) -> list[dict[str, Any]]:

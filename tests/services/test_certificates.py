@@ -60,7 +60,7 @@ def test_the_forecast_adds_up_and_says_what_to_do(workspace: Workspace, truth: T
     put_model(workspace, truth, np.full(truth.labels.shape, 0.4))
     for row in certificates.forecast(workspace):
         assert row["minutes"] == row["minutes by hand"]
-        assert row["advice"].startswith("answer more and train")
+        assert row["advice"] == "answer more, then train"
 
 
 def test_a_standing_audit_asks_the_next_draws_and_the_bounds_follow(settled: Workspace, truth: Truth) -> None:  # noqa: F811
