@@ -10,6 +10,7 @@ from annotator.learning.calibration import fit_calibration
 from annotator.learning.fit import fit_head
 from annotator.learning.settling import Labels, Outcome, Rows, Rule, Score, Terms, settle_all
 from annotator.services.embedding import current_backbone, text_vectors
+from annotator.services.rounds import costs_of
 from annotator.services.scripted import Truth
 from annotator.services.snapshots import take
 from annotator.terms import LabelState
@@ -36,7 +37,7 @@ def cascade(workspace: Workspace, truth: Truth, rule: str) -> dict[str, Any]:
     project = workspace.project
     terms = Terms(
         precision=project.precision, recall=project.recall, alpha=1 - project.confidence,
-        first=min(FIRST, len(rows) // 5), seed=project.seed,
+        first=min(FIRST, len(rows) // 5), seed=project.seed, costs=costs_of(project),
     )  # fmt: skip
     tags = take(workspace).tags
     names = {tag.id: tag.name for tag in tags}

@@ -8,7 +8,7 @@ from sqlalchemy.orm import Session
 from annotator.errors import MissingError
 from annotator.learning import cascade
 from annotator.learning.audits import Decision
-from annotator.learning.planning import Standing, plan
+from annotator.learning.planning import Costs, Standing, plan
 from annotator.services import models, round_records
 from annotator.services.round_sets import SIDES, audit_of, members
 from annotator.services.rounds import labels_of, member_states
@@ -38,7 +38,10 @@ def _proposal(workspace: Workspace, session: Session, round_: Round) -> dict[str
     targets = round_.targets
     stands = Standing(**{name: np.array(values, np.float64) for name, values in targets["standing"].items()})
     probabilities = np.asarray(models.predictions(workspace, session.get_one(Model, round_.model_id)), np.float32)
-    found = plan(probabilities[pool], open_, stands, precision=targets["precision"], recall=targets["recall"])
+    found = plan(
+        probabilities[pool], open_, stands, precision=targets["precision"], recall=targets["recall"],
+        costs=Costs(**targets["costs"]),
+    )  # fmt: skip
     who = np.full((len(probabilities), open_.shape[1]), LabelState.UNKNOWN, np.int8)
     who[pool] = member_states(probabilities[pool], open_, found.proposal)
     column = {tag_id: place for place, tag_id in enumerate(round_.tag_ids)}

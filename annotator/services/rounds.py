@@ -1,6 +1,7 @@
 """Rounds of the cascade: propose sets, audit them, settle what is proved, take a round back."""
 
 from contextlib import suppress
+from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import Any
 
@@ -14,7 +15,7 @@ from annotator.arrays import write_array
 from annotator.errors import ConflictError, MissingError
 from annotator.learning import cascade
 from annotator.learning.audits import Decision
-from annotator.learning.planning import Plan, plan
+from annotator.learning.planning import Costs, Plan, plan
 from annotator.services import models, round_questions, round_records
 from annotator.services.people import annotator_called
 from annotator.services.round_sets import (
@@ -34,7 +35,7 @@ from annotator.services.snapshots import decided_on, take
 from annotator.services.tasks import SHOWN_TAGS, free_count
 from annotator.snapshot import Snapshot
 from annotator.terms import LabelState, Origin, RoundStatus, Split
-from annotator.workspace import Workspace
+from annotator.workspace import Project, Workspace
 from db.models import Model, Round, RoundSet, Tag
 
 WHOLE_IMAGES = 150  # random images that are audited so
@@ -86,8 +87,15 @@ def planned(workspace: Workspace, leave_out: Split | None = None) -> "Planned":
     project = workspace.project
     with workspace.reading() as session:
         stands = standing(workspace, session, snapshot, project.precision, 1 - project.confidence)
-    found = plan(probabilities[pool], open_, stands, precision=project.precision, recall=project.recall)
+    found = plan(
+        probabilities[pool], open_, stands, precision=project.precision, recall=project.recall, costs=costs_of(project)
+    )
     return Planned(model, snapshot, probabilities, pool, open_, found)
+
+
+def costs_of(project: Project) -> Costs:
+    """The seconds that plans count with."""
+    return Costs(project.seconds_outside, project.seconds_accept, project.seconds_reject)
 
 
 class Planned:
@@ -137,7 +145,11 @@ def _propose(workspace: Workspace, annotator: str, leave_out: Split | None, whol
         session.add(round_)
         session.flush()
         stands = standing(workspace, session, snapshot, project.precision, 1 - project.confidence)
-        round_.targets = {**round_.targets, "standing": {name: part.tolist() for name, part in vars(stands).items()}}
+        round_.targets = {
+            **round_.targets,
+            "standing": {name: part.tolist() for name, part in vars(stands).items()},
+            "costs": asdict(costs_of(project)),
+        }
         alphas = {ACCEPT: stands.accept_alpha, REJECT: stands.reject_alpha}
         for column, tag_id in enumerate(tag_ids):
             for side in (ACCEPT, REJECT):

@@ -162,3 +162,17 @@ def test_a_standing_audit_never_asks_what_was_answered(settled: Workspace, truth
         standing_audit.keep_up(settled)
         asked = [task.image_row for task in tasks(settled) if task.tag_id == 1]
         assert not set(asked) & set(waiting[1:])
+
+
+def test_plans_count_with_the_seconds_the_project_agreed_on_and_a_round_is_recomputed_with_its_own(
+    workspace: Workspace,
+    truth: Truth,  # noqa: F811
+) -> None:
+    rounds.propose(workspace, "anna", whole_images=0)
+    before = by_tag(certificates.forecast(workspace))["boat"]
+    workspace.change_project(seconds_outside=2.4)
+    after = by_tag(certificates.forecast(workspace))["boat"]
+    assert after["minutes by hand"] == pytest.approx(2 * before["minutes by hand"], abs=0.2)
+    workspace.change_project(seconds_accept=1e6, seconds_reject=1e6)
+    assert by_tag(certificates.forecast(workspace))["boat"]["present"] == 0
+    assert round_replay.replay(workspace, 1)["same"]
