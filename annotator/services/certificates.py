@@ -103,9 +103,8 @@ def _advice(open_: int, sizes: tuple[int, int], outside: int) -> str:
     return "audit" if outside <= max(SMALLEST, open_ // 20) else "answer outside, then audit"
 
 
-def alarms(workspace: Workspace) -> list[dict[str, Any]]:
+def alarms(workspace: Workspace, snapshot: Snapshot) -> list[dict[str, Any]]:
     """Settled sets of which what is known by now no longer proves what they were settled for: offer a rollback."""
-    snapshot = take(workspace)
     with workspace.reading() as session:
         sets, counted = settled_sets(session), Positives(workspace, session, snapshot)
         targets = {round_.number: round_.targets for round_ in session.scalars(select(Round))}

@@ -8,12 +8,13 @@ from typing import Any
 
 from sqlalchemy import func, select
 
+from annotator.errors import ConflictError
 from annotator.learning.audits import Decision
 from annotator.services import certificates
 from annotator.services.round_questions import asked_about
 from annotator.services.round_sets import ACCEPT, audited, pool_rows
 from annotator.services.snapshots import take
-from annotator.services.tasks import Band
+from annotator.services.tasks import BAND_SIZE, Band
 from annotator.terms import RoundStatus, TaskKind
 from annotator.workspace import Workspace
 from db.models import Round, Task
@@ -27,18 +28,25 @@ def keep_up(workspace: Workspace) -> dict[str, Any]:
 
     Questions come behind all others about their tag.
     """
+    with workspace.reading() as session:
+        if session.scalar(select(Round.number).where(Round.status == RoundStatus.SETTLED).limit(1)) is None:
+            return {"asked": 0, "alarms": []}
     snapshot = take(workspace)
     asked = 0
     with workspace.transaction() as session:
         settled = select(Round).where(Round.status == RoundStatus.SETTLED).order_by(Round.number)
         for round_ in session.scalars(settled).all():
-            for audit in audited(workspace, session, round_, snapshot, pool_rows(workspace, snapshot, round_)):
+            try:
+                pool = pool_rows(workspace, snapshot, round_)
+            except ConflictError:
+                continue  # its pictures are not what they were: no draw of it can count any more
+            for audit in audited(workspace, session, round_, snapshot, pool):
                 if audit.set.decision != Decision.SETTLE:
                     continue
                 draws = audit.waiting[:WAITING].tolist()
                 known = asked_about(session, audit.set.tag_id, draws)
                 last = session.scalar(select(func.max(Task.position)).where(Task.tag_id == audit.set.tag_id)) or 0
-                start = max(Band.PICK.position(Band.PICK.position(0) // 4), last + 1)
+                start = max(Band.PICK.position(BAND_SIZE // 2), last + 1)
                 side = "present" if audit.set.side == ACCEPT else "absent"
                 for place, row in enumerate(row for row in draws if row not in known):
                     asked += 1
@@ -49,4 +57,4 @@ def keep_up(workspace: Workspace) -> dict[str, Any]:
                         )
                     )  # fmt: skip
             session.flush()
-    return {"asked": asked, "alarms": certificates.alarms(workspace)}
+    return {"asked": asked, "alarms": certificates.alarms(workspace, snapshot)}
