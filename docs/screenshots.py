@@ -54,6 +54,8 @@ def _take(page: Page, server: Server, name: str, file: Path) -> None:
     if name == "search":
         page.get_by_label("Tag", exact=True).fill("boat")
         page.keyboard.press("Enter")
+    if name == "label":
+        page.locator("[data-part=picture]:visible").first.wait_for()
     if name in ("verify", "search", "clusters"):
         page.locator(".cell").first.wait_for()
         page.wait_for_timeout(2000)

@@ -41,9 +41,8 @@ AnyPrior = Any
 
 # gammaln(1e7) is about 1.5e8 and carries 3e-8 of rounding: a K this near to the edge stays in the interval.
 _SLACK = 1e-6
-PRIOR_STRENGTH = (
-    2.0  # of the model's own prior: beside 0.5 it saves about a tenth of the draws where the model is right
-)
+PRIOR_STRENGTH = 2.0
+"""Of the model's own prior: beside 0.5 it saves about a tenth of the draws where the model is right."""
 RAREST = 1e-7  # what a model calls impossible is still expected once in ten million
 
 
@@ -102,9 +101,15 @@ def model_prior(expected_share: float, strength: float = PRIOR_STRENGTH) -> Prio
     """
     if not 0 <= expected_share <= 1 or strength <= 0:
         raise UsageError(f"prior of mean {expected_share}, strength {strength}: the mean is in [0, 1], strength > 0")
-    share = min(max(expected_share, RAREST), 1 - RAREST)
-    scale = strength / min(share, 1 - share)
-    return scale * share, scale * (1 - share)
+    a, b = prior_of_mean(np.float64(expected_share), strength)
+    return float(a), float(b)
+
+
+def prior_of_mean(shares: ArrayLike, strength: float = PRIOR_STRENGTH) -> tuple[Any, Any]:
+    """`model_prior` of many expected shares at once, unchecked: arrays (a, b) of their shape."""
+    shares = np.clip(shares, RAREST, 1 - RAREST)
+    scale = strength / np.minimum(shares, 1 - shares)
+    return scale * shares, scale * (1 - shares)
 
 
 def hypergeometric_interval(drawn: int, positives: int, size: int, alpha: float, side: Side = "both") -> Interval:

@@ -16,11 +16,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from annotator.errors import UsageError
-from annotator.learning.bounds import ACCEPT_PRIOR, PRIOR_STRENGTH, RAREST, REJECT_PRIOR, intervals
+from annotator.learning.bounds import ACCEPT_PRIOR, REJECT_PRIOR, intervals, prior_of_mean
 from annotator.learning.cascade import Proposal
 
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]
+Candidates = tuple[IntArray, FloatArray, FloatArray]
+"""(S,) sizes, thresholds and expected errors of one tag's sets on one side."""
 Settled = Callable[[IntArray, IntArray], NDArray[np.bool_]]
 """(C, S) draws and errors among them to whether the audit has settled."""
 
@@ -91,6 +93,11 @@ class _Side:
     thresholds: FloatArray
     errors: FloatArray
 
+    def put(self, tag: int, found: Candidates) -> None:
+        sizes, thresholds, errors = found
+        self.sizes[tag] = np.where(sizes >= SMALLEST, sizes, 0)
+        self.thresholds[tag], self.errors[tag] = thresholds, np.maximum(errors, 0)
+
 
 def plan(
     probabilities: NDArray[np.floating],
@@ -138,44 +145,37 @@ def _candidates(
         if len(scores) < SMALLEST:
             continue
         total = standing.found[tag] + expected[tag]
-        _fill(reject, tag, _below(scores, positives, BURDENS * (1 - recall) * total), positives)
+        reject.put(tag, _below(scores, positives, BURDENS * (1 - recall) * total))
         negatives = np.arange(len(scores) + 1) - positives
         wrong = BURDENS * ((1 - precision) / precision * expected[tag] + max(standing.surplus[tag], 0) / precision)
-        _fill(accept, tag, _above(scores, negatives, wrong), negatives[-1] - negatives)
+        accept.put(tag, _above(scores, negatives[-1] - negatives, wrong))
     return accept, reject, counts, expected
 
 
-def _below(scores: NDArray[np.floating], errors: FloatArray, bearable: FloatArray) -> tuple[IntArray, FloatArray]:
-    """Places in the ascending `scores` below which at most `bearable` errors are expected, and thresholds; no equal
-    scores are parted. `errors` (N + 1,) below each place."""
+def _below(scores: NDArray[np.floating], errors: FloatArray, bearable: FloatArray) -> Candidates:
+    """The lowest of the ascending `scores`, as many as bear at most `bearable` expected errors; no equal scores are
+    parted. `errors` (N + 1,): expected below each place."""
     ends = np.searchsorted(errors, bearable, side="right") - 1
     beyond = np.nextafter(float(scores[-1]), np.inf)
     thresholds = np.append(scores.astype(np.float64), beyond)[ends]
-    return np.searchsorted(scores, thresholds).astype(np.int64), thresholds
+    sizes = np.searchsorted(scores, thresholds).astype(np.int64)
+    return sizes, thresholds, errors[sizes]
 
 
-def _above(scores: NDArray[np.floating], errors: FloatArray, bearable: FloatArray) -> tuple[IntArray, FloatArray]:
-    """The same for places from which on at most `bearable` errors are expected."""
-    starts = np.searchsorted(errors, errors[-1] - bearable, side="left")
+def _above(scores: NDArray[np.floating], errors: FloatArray, bearable: FloatArray) -> Candidates:
+    """The same for the highest scores; `errors` (N + 1,): expected from each place on."""
+    starts = np.searchsorted(-errors, -bearable, side="left")
     # Inside equal scores the whole run is left out.
     at = np.append(scores.astype(np.float64), np.inf)
     inside = (starts > 0) & (starts < len(scores)) & (at[starts] == at[np.maximum(starts - 1, 0)])
     starts = np.where(inside, np.searchsorted(scores, at[starts], side="right"), starts).astype(np.int64)
-    return starts, at[starts]
-
-
-def _fill(side: _Side, tag: int, ends: tuple[IntArray, FloatArray], errors: FloatArray) -> None:
-    """`errors` (N + 1,): expected in the set that ends (or begins) at each place."""
-    places, thresholds = ends
-    sizes = places if errors[0] == 0 else len(errors) - 1 - places
-    side.sizes[tag] = np.where(sizes >= SMALLEST, sizes, 0)
-    side.thresholds[tag], side.errors[tag] = thresholds, np.maximum(errors[places], 0)
+    return len(scores) - starts, at[starts], errors[starts]
 
 
 def _best_accept(side: _Side, standing: Standing, precision: float, costs: Costs) -> tuple[IntArray, IntArray]:
     """(C,) place of the best candidate, -1 for none, and its draws."""
 
-    prior = (_priors(1 - side.errors / np.maximum(side.sizes, 1)), ACCEPT_PRIOR)
+    prior = (prior_of_mean(1 - side.errors / np.maximum(side.sizes, 1)), ACCEPT_PRIOR)
 
     def settled(drawn: IntArray, wrong: IntArray) -> NDArray[np.bool_]:
         low, _ = intervals(drawn, drawn - wrong, side.sizes, standing.accept_alpha[:, None], prior)
@@ -189,7 +189,7 @@ def _best_reject(
 ) -> tuple[IntArray, IntArray]:
     """As `_best_accept`; `found` (C,) positives that will be sure when the audit is judged."""
 
-    prior = (_priors(side.errors / np.maximum(side.sizes, 1)), REJECT_PRIOR)
+    prior = (prior_of_mean(side.errors / np.maximum(side.sizes, 1)), REJECT_PRIOR)
 
     def settled(drawn: IntArray, wrong: IntArray) -> NDArray[np.bool_]:
         _, high = intervals(drawn, wrong, side.sizes, standing.reject_alpha[:, None], prior)
@@ -197,13 +197,6 @@ def _best_reject(
         return np.asarray(high - wrong <= sure * (1 - recall) / recall - standing.missed[:, None])
 
     return _best(side, _draws(side, standing.reject_fails, settled), costs.band, costs.reject)
-
-
-def _priors(shares: FloatArray) -> tuple[FloatArray, FloatArray]:
-    """(C, S) `model_prior` of each expected share."""
-    shares = np.clip(shares, RAREST, 1 - RAREST)
-    scale = PRIOR_STRENGTH / np.minimum(shares, 1 - shares)
-    return scale * shares, scale * (1 - shares)
 
 
 def _draws(side: _Side, fails: FloatArray, settled: Settled) -> IntArray:

@@ -13,6 +13,7 @@ cut        p >= 1/2 is positive, everything else negative, after the first sampl
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from enum import StrEnum
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -128,7 +129,7 @@ class _Cascade:
             elif self.rule == Rule.LSUN:
                 self._lsun(probabilities, is_open)
             else:
-                self._guarantee(probabilities, is_open, rounds)
+                self._guarantee(probabilities, is_open)
         return self._outcome(rounds)
 
     def open(self) -> NDArray[np.bool_]:
@@ -136,7 +137,7 @@ class _Cascade:
 
     # The rules
 
-    def _guarantee(self, p: NDArray[np.floating[Any]], is_open: NDArray[np.bool_], rounds: int) -> None:
+    def _guarantee(self, p: NDArray[np.floating[Any]], is_open: NDArray[np.bool_]) -> None:
         planned = plan(
             p, is_open, self._standing(), precision=self.terms.precision, recall=self.terms.recall,
             costs=self.terms.costs,
@@ -215,30 +216,26 @@ class _Cascade:
         return sum(state.high - state.positives for state in self.rejected[tag])
 
     def _audit(self, p: NDArray[np.floating[Any]], planned: Plan, tag: int) -> None:
-        is_open = self.open()[:, tag]
-        proposal, terms = planned.proposal, self.terms
-        members = self._draws(is_open & proposal.accepted(p, tag))
-        if len(members):
-            goal = AcceptGoal(terms.precision, self._surplus(tag), corrected=True)
-            prior = set_prior(proposal.accept_positives[tag] / len(members), ACCEPT_PRIOR)
-            alpha = spend(terms.alpha, 1 + int(self.attempts[0, tag]))
-            state = _decide(
-                self.truth[members, tag],
-                lambda drawn: audits.audit_accepted(drawn, len(members), goal, alpha=alpha, prior=prior),
-                terms.page_accept,
-            )
-            self._end(tag, members, state, 0)
-        members = self._draws(is_open & proposal.rejected(p, tag))
-        if len(members):
-            missed_goal = RejectGoal(terms.recall, self._found(tag), self._missed(tag))
-            prior = set_prior(proposal.reject_positives[tag] / len(members), REJECT_PRIOR)
-            alpha = spend(terms.alpha, 1 + int(self.attempts[1, tag]))
-            state = _decide(
-                self.truth[members, tag],
-                lambda drawn: audits.audit_rejected(drawn, len(members), missed_goal, alpha=alpha, prior=prior),
-                terms.page_reject,
-            )
-            self._end(tag, members, state, 1)
+        is_open, proposal, terms = self.open()[:, tag], planned.proposal, self.terms
+        goal = AcceptGoal(terms.precision, self._surplus(tag), corrected=True)
+        accepts = partial(audits.audit_accepted, goal=goal)
+        self._audit_side(0, tag, is_open & proposal.accepted(p, tag), proposal.accept_positives[tag], accepts)
+        # Recall builds on what was accepted just now.
+        missed = RejectGoal(terms.recall, self._found(tag), self._missed(tag))
+        rejects = partial(audits.audit_rejected, goal=missed)
+        self._audit_side(1, tag, is_open & proposal.rejected(p, tag), proposal.reject_positives[tag], rejects)
+
+    def _audit_side(
+        self, side: int, tag: int, members: NDArray[np.bool_], expected: float, audit: Callable[..., AuditState]
+    ) -> None:
+        draws = self._draws(members)
+        if not len(draws):
+            return
+        prior = set_prior(expected / len(draws), (ACCEPT_PRIOR, REJECT_PRIOR)[side])
+        alpha = spend(self.terms.alpha, 1 + int(self.attempts[side, tag]))
+        judge = partial(audit, size=len(draws), alpha=alpha, prior=prior)
+        page = (self.terms.page_accept, self.terms.page_reject)[side]
+        self._end(tag, draws, _decide(self.truth[draws, tag], judge, page), side)
 
     def _draws(self, members: NDArray[np.bool_]) -> Rows:
         return self.order[members[self.order]]

@@ -1,7 +1,7 @@
 """Rounds of the cascade: propose sets, audit them, settle what is proved, take a round back."""
 
 from contextlib import suppress
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from typing import Any
 
@@ -15,7 +15,7 @@ from annotator.arrays import write_array
 from annotator.errors import ConflictError, MissingError
 from annotator.learning import cascade
 from annotator.learning.audits import Decision
-from annotator.learning.planning import Costs, Plan, plan
+from annotator.learning.planning import Costs, Plan, Standing, plan
 from annotator.services import models, round_questions, round_records
 from annotator.services.people import annotator_called
 from annotator.services.round_sets import (
@@ -90,7 +90,7 @@ def planned(workspace: Workspace, leave_out: Split | None = None) -> "Planned":
     found = plan(
         probabilities[pool], open_, stands, precision=project.precision, recall=project.recall, costs=costs_of(project)
     )
-    return Planned(model, snapshot, probabilities, pool, open_, found)
+    return Planned(model, snapshot, probabilities, pool, open_, stands, found)
 
 
 def costs_of(project: Project) -> Costs:
@@ -98,20 +98,17 @@ def costs_of(project: Project) -> Costs:
     return Costs(project.seconds_outside, project.seconds_accept, project.seconds_reject)
 
 
+@dataclass(frozen=True)
 class Planned:
-    """A plan with all it was made from; arrays (M, C) are of the pool's rows."""
+    """A plan with all it was made from; `open` (M, C) is of the pool's rows, `probabilities` (N, C) of all."""
 
-    def __init__(
-        self,
-        model: Model,
-        snapshot: Snapshot,
-        probabilities: NDArray[np.float32],
-        pool: NDArray[np.int64],
-        open_: NDArray[np.bool_],
-        plan: Plan,
-    ) -> None:
-        self.model, self.snapshot, self.probabilities = model, snapshot, probabilities
-        self.pool, self.open, self.plan = pool, open_, plan
+    model: Model
+    snapshot: Snapshot
+    probabilities: NDArray[np.float32]
+    pool: NDArray[np.int64]
+    open: NDArray[np.bool_]
+    standing: Standing
+    plan: Plan
 
     def members(self) -> NDArray[np.int8]:
         """(N, C) as `round_sets.members` stores them."""
@@ -139,18 +136,13 @@ def _propose(workspace: Workspace, annotator: str, leave_out: Split | None, whol
             annotator_id=annotator_called(session, annotator).id, at=datetime.now(UTC),
             targets={
                 "precision": project.precision, "recall": project.recall, "confidence": project.confidence,
-                "leave_out": leave_out,
+                "leave_out": leave_out, "costs": asdict(costs_of(project)),
+                "standing": {name: part.tolist() for name, part in vars(found.standing).items()},
             },
         )  # fmt: skip
         session.add(round_)
         session.flush()
-        stands = standing(workspace, session, snapshot, project.precision, 1 - project.confidence)
-        round_.targets = {
-            **round_.targets,
-            "standing": {name: part.tolist() for name, part in vars(stands).items()},
-            "costs": asdict(costs_of(project)),
-        }
-        alphas = {ACCEPT: stands.accept_alpha, REJECT: stands.reject_alpha}
+        alphas = {ACCEPT: found.standing.accept_alpha, REJECT: found.standing.reject_alpha}
         for column, tag_id in enumerate(tag_ids):
             for side in (ACCEPT, REJECT):
                 size = int((who[:, column] == SIDES[side]).sum())

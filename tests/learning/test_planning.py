@@ -80,6 +80,11 @@ def test_where_audits_cost_more_than_answers_nothing_is_proposed() -> None:
     assert found.seconds[0] == found.by_hand[0]
 
 
+def test_images_that_are_all_surely_present_form_one_set() -> None:
+    found = planned(np.ones((2_000, 1), np.float32))
+    assert (found.proposal.accept_size[0], found.band[0]) == (2_000, 0)
+
+
 def test_a_surplus_allows_a_larger_accept_set_and_missed_ones_a_smaller_reject_set() -> None:
     p, _ = scores(20_000, 2.5)
     plain = planned(p)

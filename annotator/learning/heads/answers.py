@@ -70,13 +70,19 @@ def tensor(array: NDArray[Any], like: "Tensor") -> "Tensor":
     return torch.tensor(array, dtype=torch.float32, device=like.device)
 
 
+def entry_weights(training: Training) -> NDArray[np.floating[Any]] | None:
+    """(N, C) weights of the answers, rebalanced where the loss asks for it; None where all weigh 1."""
+    rebalance = LOSSES[training.settings.loss].rebalance
+    if rebalance is None:
+        return training.weights
+    balanced = rebalance(training.beliefs)
+    return balanced if training.weights is None else balanced * training.weights
+
+
 def collect(training: Training) -> Answers:
     """Drop the images without any answer, standardise the others."""
-    labels: NDArray[Any] = training.labels if training.targets is None else training.targets
-    rows, weights, X = (labels >= 0).any(1), training.weights, training.X
-    rebalance = LOSSES[training.settings.loss].rebalance
-    if rebalance is not None:
-        weights = rebalance(labels) if weights is None else rebalance(labels) * weights
+    labels = training.beliefs
+    rows, weights, X = (labels >= 0).any(1), entry_weights(training), training.X
     # Without any answer all images stay: their mean centres the zero-shot score.
     if rows.any() and not rows.all():
         labels, X = labels[rows], X[rows]

@@ -180,6 +180,11 @@ class Training:
     settings: HeadSettings
     progress: Progress | None
 
+    @property
+    def beliefs(self) -> NDArray[Any]:
+        """(N, C) what is learned: the targets where there are any, else the labels, -1 unknown."""
+        return self.labels if self.targets is None else self.targets
+
 
 class HeadFit(Protocol):
     def __call__(self, training: Training) -> tuple[Head, FitReport]: ...

@@ -28,7 +28,7 @@ def fit_examples_words(training: Training) -> tuple[Head, FitReport]:
 
 def _prototypes(training: Training) -> Float:
     """(C, D) unit vectors; zeros for a tag of which nothing is known."""
-    labels: NDArray[Any] = training.labels if training.targets is None else training.targets
+    labels = training.beliefs
     known = (labels >= 0) * (1.0 if training.weights is None else training.weights)
     positive = np.maximum(labels, 0) * known
     answered = known.any(1)

@@ -33,7 +33,7 @@ def fit_lifted(training: Training, learn: Callable[[Training], Lift]) -> tuple[H
 
 def only_answered(training: Training) -> Training:
     """Without the images that have no answer (or belief) at all."""
-    labels: NDArray[Any] = training.labels if training.targets is None else training.targets
+    labels = training.beliefs
     rows = (labels >= 0).any(1)
     if training.weights is not None:
         rows &= ((labels >= 0) * training.weights).any(1)

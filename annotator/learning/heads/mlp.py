@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from annotator.learning.heads.answers import entry_weights, tensor
 from annotator.learning.heads.base import FitReport, Head, Training
 from annotator.learning.heads.lifted import fit_lifted
 from annotator.learning.heads.lifts import HiddenLayer
@@ -60,11 +61,6 @@ def _entries(training: Training) -> tuple["Tensor", "Tensor"]:
     """(C, N) targets, and weights that are 0 where unknown."""
     import torch
 
-    labels = training.labels if training.targets is None else training.targets
-    targets = torch.tensor(np.asarray(labels.T, np.float32), device=training.device)
-    weights = (targets >= 0).float()
-    rebalance = LOSSES[training.settings.loss].rebalance
-    for part in (training.weights, rebalance and rebalance(labels)):
-        if part is not None:
-            weights = weights * torch.tensor(np.asarray(part.T, np.float32), device=training.device)
-    return targets, weights
+    targets = torch.tensor(np.asarray(training.beliefs.T, np.float32), device=training.device)
+    known, weights = (targets >= 0).float(), entry_weights(training)
+    return targets, known if weights is None else known * tensor(weights.T, known)

@@ -17,7 +17,7 @@ def fit_neighbours(training: Training) -> tuple[Head, FitReport]:
 
 
 def _votes(training: Training) -> NeighbourVotes:
-    labels = np.asarray(training.labels if training.targets is None else training.targets, np.float64)
+    labels = np.asarray(training.beliefs, np.float64)
     weights = (labels >= 0) * (1.0 if training.weights is None else training.weights)
     share = (weights * np.maximum(labels, 0)).sum(0) / np.maximum(weights.sum(0), 1e-12)
     votes = np.where(weights > 0, labels - share, 0)

@@ -52,7 +52,7 @@ def _left_out(head: Head, training: Training) -> Float:
     import torch
 
     z, spread = head.logits(training.X), head.variances(training.X)
-    labels = torch.tensor(np.asarray(training.labels if training.targets is None else training.targets, np.float32).T)
+    labels = torch.tensor(np.asarray(training.beliefs, np.float32).T)
     weights = None if training.weights is None else torch.tensor(np.asarray(training.weights, np.float32).T)
     terms = LOSSES[training.settings.loss](torch.tensor(z.T), labels, weights)
     pull, bend = terms.gradient.numpy().T, terms.curvature.numpy().T
