@@ -154,7 +154,7 @@ def tuning(spec: str, name: str, way: str, batches: int) -> dict[str, Any]:
 def random_examples(backbone: Backbone, count: int) -> Examples:
     rng = np.random.default_rng(0)
     size = backbone.draft_size
-    pixels = rng.normal(size=(count, 3, size or 224, size or 224)).astype(np.float32)
+    pixels = rng.normal(size=(count, 3, size, size)).astype(np.float32)
 
     def read(batches: Sequence[Places]) -> Iterator[Batch]:
         for places in batches:
