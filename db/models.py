@@ -100,6 +100,7 @@ class Tag(Base):
     prompts: Mapped[list[str]] = mapped_column(default=list)
     parent_id: Mapped[int | None] = mapped_column(ForeignKey("tag.id"))
     archived: Mapped[bool] = mapped_column(default=False)
+    merged_into_id: Mapped[int | None] = mapped_column(ForeignKey("tag.id"))
     colour: Mapped[str] = mapped_column(default="", server_default="")  # #rrggbb, or none
     hotkey: Mapped[str] = mapped_column(default="", server_default="")  # the key that toggles it beside a picture
     names: Mapped[dict[str, str]] = mapped_column(default=dict, server_default="{}")  # by language, such as "de"

@@ -14,6 +14,7 @@ COLUMNS = {
     "hotkey": "VARCHAR NOT NULL DEFAULT ''",
     "names": "JSON NOT NULL DEFAULT '{}'",
     "examples": "JSON NOT NULL DEFAULT '[]'",
+    "merged_into_id": "INTEGER REFERENCES tag (id)",
 }
 
 
