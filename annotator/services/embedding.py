@@ -24,6 +24,7 @@ from annotator.importers.opening import read_bytes
 from annotator.importers.pictures import open_oriented
 from annotator.progress import Progress, silent
 from annotator.scoring.zero_shot import PROMPT_TEMPLATES, Encode, prompt_ensemble
+from annotator.services.rights import Right, needs
 from annotator.snapshot import SnapshotTag
 from annotator.workspace import Workspace
 from db.models import Image, ImageFile
@@ -46,6 +47,7 @@ class EmbedReport:
         return self.new / self.seconds if self.seconds else 0.0
 
 
+@needs(Right.TRAIN)
 def embed(
     workspace: Workspace, spec: str | None = None, progress: Progress = silent, backbone: Backbone | None = None
 ) -> EmbedReport:

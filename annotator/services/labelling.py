@@ -13,6 +13,7 @@ from annotator.services.answers import MOST_CLIENT, Answer, Receipt
 from annotator.services.label_moves import STRENGTH, moved_since
 from annotator.services.label_store import Change, Pair, parts, standing, take_back, write
 from annotator.services.people import annotator_called
+from annotator.services.rights import Right, needs
 from annotator.services.snapshots import merged_into
 from annotator.terms import LabelState, TaskKind, WorkMode
 from annotator.workspace import Project, Workspace
@@ -21,6 +22,7 @@ from db.models import Image, Label, LabellingSession, Submission, Tag, Task
 ATTEMPTS = 4
 
 
+@needs(Right.LABEL, own="annotator")
 def record(workspace: Workspace, annotator: str, client: str, answers: Sequence[Answer]) -> Receipt:
     """Write `answers` of one client once, in the order of their numbers, and acknowledge them.
 
@@ -84,6 +86,7 @@ def _submission(session: Session, annotator_id: int, client: str, answer: Answer
     return submission
 
 
+@needs(Right.LABEL, own="annotator")
 def set_labels(
     workspace: Workspace, annotator: str, labels: Iterable[tuple[int, int, LabelState]], kind: TaskKind = TaskKind.PICK
 ) -> int:

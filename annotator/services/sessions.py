@@ -11,6 +11,7 @@ from annotator.errors import BadInputError, MissingError
 from annotator.services import questions, tasks
 from annotator.services.pace import capped_seconds
 from annotator.services.people import annotator_called
+from annotator.services.rights import Right, needs
 from annotator.services.status import answers_today
 from annotator.terms import LabelState, SessionState, WorkMode
 from annotator.workspace import Workspace
@@ -20,6 +21,7 @@ IDLE = timedelta(hours=12)  # an open session nobody came back to by then has en
 REMEMBERED = 30  # answered pictures that can be gone back to after a reload or on another machine
 
 
+@needs(Right.LABEL, own="annotator")
 def begin(
     workspace: Workspace, annotator: str, mode: WorkMode, tag_id: int | None = None, page_size: int | None = None
 ) -> dict[str, Any]:
@@ -54,6 +56,7 @@ def begin(
     return {**begun, **standing(workspace, annotator, number)}
 
 
+@needs(Right.LABEL, own="annotator")
 def pause(workspace: Workspace, annotator: str, number: int, in_hand: Sequence[int] | None = None) -> dict[str, Any]:
     """Rest a session: its unanswered questions are free for others, and are asked first when it goes on.
 
@@ -67,6 +70,7 @@ def pause(workspace: Workspace, annotator: str, number: int, in_hand: Sequence[i
     return report(workspace, number)
 
 
+@needs(Right.LABEL, own="annotator")
 def end(workspace: Workspace, annotator: str, number: int, in_hand: Sequence[int] | None = None) -> dict[str, Any]:
     """End a session and give its unanswered questions back; its report."""
     in_hand = tasks.held_by(workspace, annotator) if in_hand is None else in_hand

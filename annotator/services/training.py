@@ -21,6 +21,7 @@ from annotator.progress import Progress, silent
 from annotator.services import models, savings
 from annotator.services.embedding import current_backbone, text_vectors
 from annotator.services.labelling import answered_count
+from annotator.services.rights import Right, needs
 from annotator.services.snapshots import Votes, live_tags, take, votes
 from annotator.snapshot import Snapshot
 from annotator.terms import LabelState, RoundStatus, Split, TaskKind
@@ -56,6 +57,7 @@ class TrainingSet:
     held_labels: NDArray[np.int8]
 
 
+@needs(Right.TRAIN)
 def train(workspace: Workspace, progress: Progress = silent) -> TrainReport:
     """Train once. Raises MissingError when there are no embeddings or too few answers.
 

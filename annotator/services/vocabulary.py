@@ -9,6 +9,7 @@ from sqlalchemy.orm import Session
 
 from annotator.errors import MissingError
 from annotator.importers.vocabulary_files import TagEntry, TagList, read_tags
+from annotator.services.rights import Right, needs
 from annotator.terms import LabelState, RelationKind
 from annotator.vocabulary import Relations
 from annotator.workspace import Workspace
@@ -17,11 +18,13 @@ from db.models import Label, Relation, Tag
 EXAMPLES = 6
 
 
+@needs(Right.VOCABULARY)
 def add_from_file(workspace: Workspace, file: Path) -> dict[str, int]:
     """Add the tags and relations of `file`; tags that exist get the file's definition, synonyms and parent."""
     return add(workspace, read_tags(file))
 
 
+@needs(Right.VOCABULARY)
 def add(workspace: Workspace, tags: TagList) -> dict[str, int]:
     with workspace.transaction() as session:
         known = {tag.key: tag for tag in session.scalars(select(Tag))}
