@@ -26,15 +26,39 @@ def class_thresholds(labels: Labels, probabilities: Probabilities) -> tuple[Figu
 def contradicted(labels: Labels, probabilities: Probabilities) -> NDArray[np.bool_]:
     """(N, C) labels that the model contradicts. Never an unknown one, nor of a tag with one known answer only.
 
-    Where both answers reach their threshold the likelier one is the model's.
+    Where both answers reach their threshold the likelier one is the model's. Finds much, with many false alarms.
     """
     p = checked(labels, probabilities)
+    says_present, says_absent = _confident(labels, p)
+    return np.asarray(((labels == 1) & says_absent) | ((labels == 0) & says_present))
+
+
+def likely_errors(labels: Labels, probabilities: Probabilities) -> NDArray[np.bool_]:
+    """(N, C) as many labels as are estimated to be wrong: of each tag and answer those the model believes least.
+
+    How many: the share contradicted among the labels that the model is sure of, either way, times the labels given.
+    One that the model thinks likelier than its opposite is left alone. Fewer false alarms than `contradicted`.
+    """
+    p = checked(labels, probabilities)
+    says_present, says_absent = _confident(labels, p)
+    flagged = np.zeros(labels.shape, np.bool_)
+    for state, against, agreeing, doubt in ((1, says_absent, says_present, 1 - p), (0, says_present, says_absent, p)):
+        given = labels == state
+        wrong, right = (given & against).sum(0), np.maximum((given & agreeing).sum(0), 1)
+        expected = np.rint(given.sum(0) * wrong / (wrong + right)).astype(np.int64)
+        doubts = np.where(given, doubt, -1.0)
+        falling = -np.sort(-doubts, axis=0)
+        least = np.take_along_axis(falling, np.maximum(expected - 1, 0)[None], 0)
+        flagged |= given & (expected > 0) & (doubts >= least) & (doubt > 0.5)
+    return flagged
+
+
+def _confident(labels: Labels, p: Figures) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
+    """(N, C) whether the model is as sure as its thresholds that a tag is present, absent; never both."""
     present, absent = class_thresholds(labels, p)
     says_present, says_absent = p >= present, 1 - p >= absent
     both = says_present & says_absent
-    says_present, says_absent = says_present & ~(both & (p < 0.5)), says_absent & ~(both & (p > 0.5))
-    wrong = np.where(labels == 1, says_absent & ~says_present, says_present & ~says_absent)
-    return np.asarray(wrong & (labels >= 0))
+    return says_present & ~(both & (p < 0.5)), says_absent & ~(both & (p >= 0.5))
 
 
 def missing_tags(labels: Labels, probabilities: Probabilities, at_least: float | None = None) -> Entries:
