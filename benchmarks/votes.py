@@ -1,6 +1,6 @@
 """Vote policies on simulated people: python -m benchmarks.votes [--quick].
 
-The truth is a real pack's labels: 3,000 images, tags of 30 positives (corel5k: 150) and more. 40 people, of whom 4
+The truth is a real pack's labels: 1,000 images, tags of 30 positives (corel5k: 150) and more. 40 people, of whom 4
 guess; the others have an accuracy between 0.6 and 0.98 and see less on some tags: sensitivity and specificity scatter
 around a person's accuracy by 0.08 on the scale of probabilities. Each image is shown with all its tags to 3 or 5 of
 them; 3 % of the answers are "cannot tell". Beside the policies crowd-kit's, tag by tag. Figures over all pairs that
@@ -32,7 +32,7 @@ from benchmarks.report import options, show, write
 PEOPLE, GUESSING = 40, 4
 CANNOT_TELL = 0.03
 LEAST_POSITIVES = {"corel5k": 150}  # elsewhere 30
-IMAGES = 3_000
+IMAGES = 1_000
 SCATTER = 0.08
 EACH = (3, 5)
 MILLION = (2_000, 100, 5)  # images, tags, votes a pair
