@@ -16,6 +16,7 @@ from PIL.Image import Image
 
 from annotator.arrays import SHARD_ROWS, ShardedArray, StoredTiles
 from annotator.backbones import Backbone, open_backbone
+from annotator.learning.heads import WITH_TILES
 from annotator.progress import Progress, silent
 from annotator.services import embedding
 from annotator.services.embedding import EmbedReport
@@ -88,6 +89,11 @@ def stored(workspace: Workspace, backbone: str, count: int) -> StoredTiles | Non
     if store is None or not count or len(store) < count:
         return None
     return StoredTiles(store, store.dim // COUNT, count)
+
+
+def of_head(workspace: Workspace, head: str, backbone: str, count: int) -> StoredTiles | None:
+    """`stored` for a head that looks at tiles; None for the others."""
+    return stored(workspace, backbone, count) if head in WITH_TILES else None
 
 
 def _folder(workspace: Workspace, backbone: str) -> Path:
