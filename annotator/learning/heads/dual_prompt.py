@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 STEPS = 60
 RATE, BIAS_RATE = 0.01, 0.1
 DECAY = 300.0  # of squared distances from the start, in units of one answer; of 1, 10, 100, 300, 1000, 3000 the best
+FROM_NOTHING = 3000.0  # the same of a tag without words: with 300, corel5k loses 0.03 of mAP against no prompts at all
 IMAGES = 4_000  # learned from, those of the rarest tags first: more take minutes
 ENTRIES = 2**22  # similarities of one kind held at once: 16 MB, about six times
 
@@ -43,13 +44,15 @@ def _prompts(training: Training) -> DualPrompts:
     regions = torch.tensor(regions_of(training.X, training.tiles), device=training.device)
     start = torch.tensor(np.stack(_start(training)), device=training.device)
     pair = start.clone().requires_grad_()
+    worded = start.any(2, keepdim=True).any(0)  # (C, 1)
+    decay = torch.where(worded, DECAY, FROM_NOTHING)
     bias = _log_odds(targets, weights) - _logits(regions, start).mean(1)
     adam = torch.optim.Adam([{"params": [pair], "lr": RATE}, {"params": [bias], "lr": BIAS_RATE}])
     loss, total = LOSSES[training.settings.loss], float(weights.sum()) + 1
     for _ in range(STEPS):
         z = _logits(regions, pair.detach()) + bias[:, None]
         pull = loss.slopes(z, targets, weights).gradient / total
-        bias.grad, pair.grad = pull.sum(1), DECAY / total * (pair.detach() - start)
+        bias.grad, pair.grad = pull.sum(1), decay / total * (pair.detach() - start)
         with torch.enable_grad():
             for part in _parts(regions, pair):
                 (_of_part(regions[part], pair) * pull[:, part]).sum().backward()  # type: ignore[no-untyped-call]
