@@ -103,7 +103,7 @@ def embed(
     with _open(folder) as workspace, _bar() as progress:
         whole, of_tiles = tiling.embed(workspace, backbone, tiles, progress)
         suggesting.refresh(workspace, progress)
-    _show({**_speed(whole), "tiles": _speed(of_tiles) if of_tiles else None}, as_json)
+    _show({**_speed(whole), **({"tiles": _speed(of_tiles)} if of_tiles else {})}, as_json)
 
 
 def _speed(report: "EmbedReport") -> dict[str, Any]:

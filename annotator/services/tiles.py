@@ -83,6 +83,12 @@ def embed_tiles(workspace: Workspace, backbone: Backbone, progress: Progress = s
     return report
 
 
+def count(workspace: Workspace, backbone: str) -> int:
+    """How many images have tiles."""
+    store = ShardedArray.open(_folder(workspace, backbone))
+    return 0 if store is None else len(store)
+
+
 def stored(workspace: Workspace, backbone: str, count: int) -> StoredTiles | None:
     """(count, 9, D) the tiles of the first `count` images; None unless all of them are there."""
     store = ShardedArray.open(_folder(workspace, backbone))

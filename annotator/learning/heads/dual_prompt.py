@@ -5,7 +5,10 @@ DualCoOp learns context words and sends them through the text tower. Here no tex
 two vectors themselves are learned, from the tag's text vector (from nothing, where the backbone knows no words) and
 from what all texts have in common, towards which a penalty pulls them back. Regions are the whole image and its tiles;
 the positive vector chooses the regions for both. What comes out stands beside the embedding of the text-anchored head,
-whose last layer is then solved anew and gives the uncertainties. What it brings, `benchmarks.tiles` shows.
+whose last layer is then solved anew and gives the uncertainties.
+
+It helps where things are small in the pictures (coco256: 0.014 of mAP above the default with words, 0.005 without) and
+hardly elsewhere (corel5k: -0.003 to 0.004); without tiles it is worse than the default everywhere (`benchmarks.tiles`).
 """
 
 from collections.abc import Iterator

@@ -2,7 +2,10 @@
 
 After OFDS (recipe of its abstract): regions are scored per tag, the confident ones of each tag are clustered by k-means
 into as many groups as the tag may have images, and the image nearest to each centre is asked about. Regions are the
-image's tiles where there are any, else the whole image. What it brings, `benchmarks.tiles` shows.
+image's tiles where there are any, else the whole image.
+
+Not surely better than random: 0.026 of mAP above it on coco256 with 42 answers, the same on corel5k with 200; tiles
+make it better than whole images on both (`benchmarks.tiles`).
 """
 
 from collections.abc import Iterator
