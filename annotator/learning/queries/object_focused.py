@@ -1,8 +1,8 @@
 """Object-focused data selection: of each tag so many unlike objects as its share of the budget, rare tags first.
 
-After OFDS (recipe of its abstract): regions are scored per tag, the confident ones of each tag are clustered by k-means
-into as many groups as the tag may have images, and the image nearest to each centre is asked about. Regions are the
-image's tiles where there are any, else the whole image.
+After OFDS (Popp et al. 2024, arXiv 2412.10032), with tiles in place of its detector's objects: regions are scored per
+tag, the confident ones of each tag are clustered by k-means into as many groups as the tag may have images, and the
+image nearest to each centre is asked about. Without tiles the whole image is the only region.
 
 Not surely better than random: 0.026 of mAP above it on coco256 with 42 answers, the same on corel5k with 200; tiles
 make it better than whole images on both (`benchmarks.tiles`).
