@@ -73,11 +73,11 @@ def _import(workspace: Workspace, arguments: dict[str, Any], progress: Progress)
 
 
 def _embed(workspace: Workspace, arguments: dict[str, Any], progress: Progress) -> dict[str, Any]:
-    from annotator.services import embedding, suggesting
+    from annotator.services import suggesting, tiles
 
-    report = embedding.embed(workspace, arguments.get("backbone"), progress)
+    report, of_tiles = tiles.embed(workspace, arguments.get("backbone"), arguments.get("tiles"), progress)
     suggesting.refresh(workspace, progress)
-    return asdict(report)
+    return {**asdict(report), "tiles": asdict(of_tiles) if of_tiles else None}
 
 
 def _train(workspace: Workspace, _arguments: dict[str, Any], progress: Progress) -> dict[str, Any]:

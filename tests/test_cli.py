@@ -79,7 +79,10 @@ def test_every_verb_on_a_workspace_prints_json_that_parses(run: Run, answered: P
     picture = next(iter((Path(__file__).parent.parent / "data_samples" / "images").iterdir()))
     assert said("status", *at)["images"] == 48
     assert said("import", picture, *at)["pictures"]["unchanged"] == 1
-    assert said("embed", *at)["images"] == 48
+    assert "tiles" not in said("embed", *at)
+    assert said("embed", "--tiles", *at)["tiles"]["new"] == 48
+    assert said("embed", *at)["tiles"]["new"] == 0  # remembered
+    assert said("status", *at)["tiles"] == 48
     assert len(said("search", "--image", picture, "--k", 5, *at)) == 5
     assert said("label", "--image", 0, "--tag", "sea", "--state", "negative", *at)["image"] == 0
     assert said("train", *at)["model"] == 1
