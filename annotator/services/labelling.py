@@ -10,6 +10,7 @@ from sqlalchemy.orm import InstrumentedAttribute, Session
 
 from annotator.errors import BadInputError
 from annotator.services.answers import MOST_CLIENT, Answer, Receipt
+from annotator.services.implying import imply
 from annotator.services.label_moves import STRENGTH, moved_since
 from annotator.services.label_store import Change, Pair, parts, standing, take_back, write
 from annotator.services.people import annotator_called
@@ -90,7 +91,7 @@ def _submission(session: Session, annotator_id: int, client: str, answer: Answer
 def set_labels(
     workspace: Workspace, annotator: str, labels: Iterable[tuple[int, int, LabelState]], kind: TaskKind = TaskKind.PICK
 ) -> int:
-    """Set `labels` (image row, tag id, state) as `annotator`; how many changed something."""
+    """Set `labels` (image row, tag id, state) as `annotator`, and what follows; how many changed something."""
     with workspace.transaction() as session:
         return write_labels(session, annotator, labels, kind)
 
@@ -101,7 +102,10 @@ def write_labels(
     """`set_labels` inside a transaction that is open already."""
     person = annotator_called(session, annotator)
     changes = [Change(row, tag_id, state, kind) for row, tag_id, state in labels]
-    return write(session, person.id, changes, None, datetime.now(UTC))
+    at = datetime.now(UTC)
+    changed = write(session, person.id, changes, None, at)
+    imply(session, person.id, {change.row for change in changes}, None, at)
+    return changed
 
 
 def answered_count(session: Session) -> int:
@@ -124,6 +128,8 @@ def _apply(session: Session, submission: Submission, answer: Answer, project: Pr
     changes = _changes(answer, tasks)
     changes += _rivals(session, submission.annotator_id, answer, project.exactly_one)
     write(session, submission.annotator_id, changes, submission.id, submission.at)
+    rows = {change.row for change in changes}
+    imply(session, submission.annotator_id, rows, submission.id, submission.at)
     taken = [task for task in tasks if _is_somebody_elses(task, submission)]
     if taken:
         message = f"the lease had ended and somebody else got {len(taken)} of these questions; both answers are kept"
@@ -190,7 +196,8 @@ def _undo(session: Session, submission: Submission, answer: Answer, lease: timed
         what = change.payload["what"]
         return f"the vocabulary changed after that answer ({what}); change the label itself, or undo the change first"
     if not undone.undone:  # else another tab was first
-        take_back(session, undone, submission, lease)
+        rows = take_back(session, undone, submission, lease)
+        imply(session, submission.annotator_id, rows, submission.id, submission.at)
     return None
 
 

@@ -110,7 +110,8 @@ def recent(workspace: Workspace, annotator: str, number: int, count: int = REMEM
         )[::-1]  # fmt: skip
         asked: dict[int, tuple[Submission, Task, dict[int, int]]] = {}
         for submission in given:
-            entries = session.scalars(select(JournalEntry).where(JournalEntry.submission_id == submission.id)).all()
+            of_it = (JournalEntry.submission_id == submission.id, JournalEntry.because_id.is_(None))
+            entries = session.scalars(select(JournalEntry).where(*of_it)).all()
             states = {entry.tag_id: int(entry.state) for entry in entries if entry.state is not None}
             rows = {entry.image_row for entry in entries}
             done = select(Task).where(
@@ -146,7 +147,8 @@ def report(workspace: Workspace, number: int) -> dict[str, Any]:
             session.execute(
                 select(JournalEntry.state, func.count(JournalEntry.id))
                 .join(Submission, Submission.id == JournalEntry.submission_id)
-                .where(*kept, JournalEntry.state.is_not(None)).group_by(JournalEntry.state)
+                .where(*kept, JournalEntry.state.is_not(None), JournalEntry.because_id.is_(None))
+                .group_by(JournalEntry.state)
             ).all()
         )  # fmt: skip
         undone = session.scalar(

@@ -88,6 +88,14 @@ def undo(workspace: Workspace, person: str, steps: int = 1) -> list[Report]:
         return [_undo(session, person) for _ in range(steps)]
 
 
+def preview_undo(workspace: Workspace, person: str, steps: int = 1) -> list[Report]:
+    """What `undo` would do, exactly."""
+    with workspace.transaction() as session:
+        reports = [_undo(session, person) for _ in range(steps)]
+        session.rollback()
+    return reports
+
+
 def _undo(session: Session, person: str) -> Report:
     last = session.scalar(
         select(VocabularyChange)
