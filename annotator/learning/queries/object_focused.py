@@ -6,8 +6,8 @@ image nearest to each centre is asked about. Without tiles the whole image is th
 
 It needs a model that knows the tags beforehand, as a detector does. Where words tell them it is not surely better than
 random: 0.026 of mAP above it on coco256 with 42 answers, the same on corel5k with 200; tiles make it better than whole
-images on both (`benchmarks.tiles`). Without words it asks for more of what is found already and is far worse than random:
-by 0.030 on coco256, 0.139 on grocery, 0.014 on VOC12 (`benchmarks.replay`).
+images on both (`benchmarks.tiles`). Without words it is far worse than random: by 0.030 on coco256, 0.139 on grocery,
+0.014 on VOC12 (`benchmarks.replay`).
 """
 
 from collections.abc import Iterator
