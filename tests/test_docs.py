@@ -16,6 +16,8 @@ from annotator.learning.heads import HEADS
 from annotator.learning.losses import LOSSES
 from annotator.learning.partial import PARTIAL
 from annotator.learning.queries import BANDIT, QUERIES
+from annotator.services.vocabulary_fields import FIELDS
+from annotator.services.vocabulary_operations import OPERATIONS
 from annotator.settings import Settings
 
 ROOT = Path(__file__).parent.parent
@@ -31,7 +33,20 @@ def test_every_command_is_named(verb: str) -> None:
 
 @pytest.mark.parametrize(
     "name",
-    [*EXPORTERS, *QUERIES, *HEADS, *LOSSES, *PARTIAL, *CALIBRATIONS, *EXTRA, *BACKBONES, *TUNINGS, BANDIT],
+    [
+        *EXPORTERS,
+        *QUERIES,
+        *HEADS,
+        *LOSSES,
+        *PARTIAL,
+        *CALIBRATIONS,
+        *EXTRA,
+        *BACKBONES,
+        *TUNINGS,
+        *OPERATIONS,
+        *FIELDS,
+        BANDIT,
+    ],
     ids=[
         *(f"exporter {name}" for name in EXPORTERS),
         *(f"query strategy {name}" for name in QUERIES),
@@ -42,6 +57,8 @@ def test_every_command_is_named(verb: str) -> None:
         *(f"extra material {name}" for name in EXTRA),
         *(f"backbone {name}" for name in BACKBONES),
         *(f"way to tune {name}" for name in TUNINGS),
+        *(f"change of the vocabulary {name}" for name in OPERATIONS),
+        *(f"field of a tag {name}" for name in FIELDS),
         f"query strategy {BANDIT}",
     ],
 )
