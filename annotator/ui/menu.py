@@ -19,6 +19,7 @@ MENU = {
     "search": ":material/search:",
     "clusters": ":material/bubble_chart:",
     "rounds": ":material/verified:",
+    "vocabulary": ":material/list_alt:",
     "sessions": ":material/schedule:",
     "replay": ":material/replay:",
     "export": ":material/download:",

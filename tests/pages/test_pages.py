@@ -23,6 +23,7 @@ from annotator.services import (
     suggesting,
     training,
     vocabulary,
+    vocabulary_changes,
 )
 from annotator.services.importing import import_pictures
 from annotator.services.scripted import answer_from_truth, answer_tag_from_truth, read_truth
@@ -30,11 +31,24 @@ from annotator.settings import Settings
 from annotator.terms import LabelState
 from annotator.workspace import Workspace
 from db.models import Task
+from tests.services.rows import add_tags
 from tests.services.worlds import make_world, put_model
 
 ROOT = Path(annotator.ui.__file__).parent.parent.parent
 MAIN = ROOT / "annotator" / "ui" / "main.py"
-PAGES = ["home", "work", "label", "verify", "search", "clusters", "rounds", "sessions", "replay", "export"]
+PAGES = [
+    "home",
+    "work",
+    "label",
+    "verify",
+    "search",
+    "clusters",
+    "rounds",
+    "vocabulary",
+    "sessions",
+    "replay",
+    "export",
+]
 SECONDS = 60
 
 Opened = Callable[[Workspace], None]
@@ -387,3 +401,55 @@ def test_rounds_shows_how_far_each_audit_is_and_what_lies_outside(settled: Works
     assert {"forecast", "decision"} <= set(app.dataframe[0].value.columns)
     press(app, "Settle what is proved")
     assert rounds.history(settled)[-1]["status"] == "settled"
+
+
+def test_a_change_of_the_vocabulary_is_looked_at_made_and_undone(filled: Workspace, serve: Opened) -> None:
+    serve(filled)
+    app = run("vocabulary")
+    assert not app.exception
+    chosen = next(box for box in app.selectbox if box.label == "Tag to edit")
+    chosen.select(next(tag for tag in range(1, 30) if name_of(filled, tag) == "sea")).run()
+    next(box for box in app.selectbox if box.label == "What to do with it").select("merge").run()
+    next(field for field in app.text_input if field.label == "The tag that is left").set_value("boat").run()
+    next(button for button in app.button if button.key == "vocabulary_preview_action").click().run()
+    assert "It would: merge 'sea' into 'boat'" in words(app).replace("\\", "")
+    assert "sea" in {name for _, name, _ in vocabulary.browser_list(filled)["tags"]}
+    press(app, "Do it")
+    assert "Done: merge" in words(app).replace("\\", "")
+    assert "sea" not in {name for _, name, _ in vocabulary.browser_list(filled)["tags"]}
+    undo = next(button for button in app.button if button.label.startswith("Undo"))
+    undo.click().run()
+    assert "sea" in {name for _, name, _ in vocabulary.browser_list(filled)["tags"]}
+    assert not app.exception
+
+
+def name_of(workspace: Workspace, tag_id: int) -> str:
+    return next((name for number, name, _ in vocabulary.browser_list(workspace)["tags"] if number == tag_id), "")
+
+
+def test_what_cannot_be_done_to_the_vocabulary_is_said_on_the_page(filled: Workspace, serve: Opened) -> None:
+    serve(filled)
+    app = run("vocabulary")
+    next(box for box in app.selectbox if box.label == "What to do with it").select("merge").run()
+    next(field for field in app.text_input if field.label == "The tag that is left").set_value("baot").run()
+    next(button for button in app.button if button.key == "vocabulary_preview_action").click().run()
+    assert "did you mean" in words(app)
+    assert not app.exception
+
+
+def test_the_doctors_findings_come_with_what_mends_them(trained: Workspace, serve: Opened) -> None:
+    serve(trained)
+    app = press(run("vocabulary"), "Examine the vocabulary")
+    assert not app.exception
+    assert any("on " in str(line.value) for line in app.markdown)
+
+
+def test_a_large_vocabulary_is_paged_through(workspace: Workspace, serve: Opened) -> None:
+    add_tags(workspace, [f"tag {number:04}" for number in range(1_000)])
+    vocabulary_changes.make(workspace, "me", "describe", tag="tag 0007", definition="the seventh")
+    serve(workspace)
+    app = run("vocabulary")
+    assert len(next(box for box in app.selectbox if box.label == "Tag to edit").options) == 50
+    page = next(field for field in app.number_input if field.label.startswith("Page of 20"))
+    page.set_value(20).run()
+    assert next(box for box in app.selectbox if box.label == "Tag to edit").options[-1] == "tag 0999"
