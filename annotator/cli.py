@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from annotator.services.embedding import EmbedReport
     from annotator.workspace import Workspace
 
+LOCAL = "127.0.0.1"
+
 app = typer.Typer(
     name="annotator",
     help="Tag large image collections with several tags per image, with few answers and a proof of quality.",
@@ -330,13 +332,14 @@ def demo(
 def ui(
     folder: Folder = DEFAULT_FOLDER,
     port: Annotated[int, typer.Option(envvar="PORT")] = 8501,
+    host: Annotated[str, typer.Option(help="address to serve on; other machines get in where people sign in")] = LOCAL,
 ) -> None:
-    """Open the app on 127.0.0.1, for one person on this machine."""
+    """Open the app: for one person on this machine, or for everybody who has an account."""
     from annotator.web.server import serve
 
     with opened(folder):
         pass  # a missing workspace is told here, not in the browser
-    serve(folder.resolve(), port)
+    serve(folder.resolve(), port, host)
 
 
 @app.command()

@@ -24,6 +24,11 @@ class Settings(BaseSettings):
     workers: int = Field(0, ge=0, description="decoding processes; 0: one a core")
     real_data: Path = Field(Path("../shared/data"), description="labelled pictures for tests and benchmarks")
 
+    @property
+    def host_names(self) -> list[str]:
+        """`hosts` as a list."""
+        return [name.strip() for name in self.hosts.split(",") if name.strip()]
+
 
 def serve_workspace(folder: Path) -> None:
     """Make `folder` the workspace of this process and of those it starts."""

@@ -81,8 +81,7 @@ def is_known_host(workspace: Workspace, request: HTTPConnection) -> bool:
     """
     host = request.headers.get("host", "")
     name = host.rsplit(":", 1)[0] if not host.endswith("]") else host
-    known = {one.strip() for one in workspace.settings.hosts.split(",")} - {""}
-    return name in LOCAL_HOSTS | known
+    return name in LOCAL_HOSTS.union(workspace.settings.host_names)
 
 
 def is_same_site(workspace: Workspace, request: HTTPConnection) -> bool:
