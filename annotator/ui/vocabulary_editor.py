@@ -7,6 +7,7 @@ import streamlit as st
 
 from annotator.errors import AnnotatorError
 from annotator.services import pictures, vocabulary_changes, vocabulary_doctor, vocabulary_list
+from annotator.services.label_store import UNDO
 from annotator.terms import RelationKind
 from annotator.ui import Visit, plain, table_height
 from annotator.ui.words import say
@@ -18,7 +19,7 @@ COUNTS = (
 COLUMNS = ("name", "parent", "synonyms", "present", "absent", "settled", "open", "questions")
 ACTIONS = ("rename", "parent", "merge", "split", "relate", "unrelate", "archive")
 SHOWN_FINDINGS = 10
-THUMBNAIL = 320
+THUMBNAIL = "320"
 METRICS = 4  # beside each other
 
 
@@ -218,7 +219,7 @@ def past(visit: Visit) -> None:
     if not history:
         return
     st.subheader(say("vocabulary.history"))
-    last = next((one for one in history if not one["undone"] and one["kind"] != vocabulary_changes.UNDO), None)
+    last = next((one for one in history if not one["undone"] and one["kind"] != UNDO), None)
     if last and st.button(say("vocabulary.undo", what=plain(last["what"]))):
         _act(vocabulary_changes.undo, visit)
     shown = pd.DataFrame(history)

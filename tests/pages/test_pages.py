@@ -404,9 +404,12 @@ def test_rounds_shows_how_far_each_audit_is_and_what_lies_outside(settled: Works
 
 
 def test_a_change_of_the_vocabulary_is_looked_at_made_and_undone(filled: Workspace, serve: Opened) -> None:
+    first = min(name for _, name, _ in vocabulary.browser_list(filled)["tags"])
+    vocabulary_changes.make(filled, "me", "describe", tag=first, examples=[0, 1])
     serve(filled)
     app = run("vocabulary")
     assert not app.exception
+    assert app.get("image")
     chosen = next(box for box in app.selectbox if box.label == "Tag to edit")
     chosen.select(next(tag for tag in range(1, 30) if name_of(filled, tag) == "sea")).run()
     next(box for box in app.selectbox if box.label == "What to do with it").select("merge").run()
