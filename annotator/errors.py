@@ -9,6 +9,8 @@
     │   └── EntryError          one entry of a labels file, or the file as a whole
     ├── MissingError            something that has to exist first: a workspace, embeddings, a model
     ├── ConflictError           somebody else holds it, or it changed meanwhile
+    ├── ForbiddenError          the person may not do that; says who may
+    │   └── TooManyError        too many tries in a short time
     └── DeviceError             the chosen device or library build cannot do it
 
 Each message names the thing, the value and what would do.
@@ -88,6 +90,14 @@ class MissingError(AnnotatorError):
 
 class ConflictError(AnnotatorError):
     """Somebody else holds it, or it changed meanwhile."""
+
+
+class ForbiddenError(AnnotatorError):
+    """The person may not do that; the message says who may."""
+
+
+class TooManyError(ForbiddenError):
+    """Too many tries in a short time; the message says when to try again."""
 
 
 class DeviceError(AnnotatorError):

@@ -38,6 +38,19 @@ class Role(StrEnum):
     ADMIN = "admin"
 
 
+class Verdict(StrEnum):
+    """What a reviewer says of the label that stood."""
+
+    ACCEPTED = "accepted"
+    WRONG = "label wrong"
+    ALSO_VALID = "also valid"
+    """Both answers can be defended; the reviewer's counts."""
+    FINER = "finer distinction"
+    """Right in the coarse, but the definition asks for more."""
+    MAJOR = "major error"
+    """So plain that no later model may make it again: joins the regression set."""
+
+
 class RelationKind(StrEnum):
     IMPLIES = "implies"
     EXCLUDES = "excludes"

@@ -4,6 +4,7 @@ import json
 import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager
+from copy import copy
 from functools import cache, cached_property
 from pathlib import Path
 
@@ -78,6 +79,20 @@ class Workspace:
 
     def __init__(self, folder: Path, settings: Settings, engine: Engine) -> None:
         self.folder, self.settings, self.engine = folder, settings, engine
+        self.actor: str | None = None
+        """Whose rights count (annotator.services.rights). None: whoever has this machine, who has the files anyway."""
+
+    def acting_for(self, person: str) -> "Workspace":
+        """The same workspace in the hands of `person`."""
+        theirs = copy(self)
+        theirs.actor = person
+        return theirs
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Workspace) and (self.folder, self.engine) == (other.folder, other.engine)
+
+    def __hash__(self) -> int:
+        return hash((self.folder, id(self.engine)))
 
     @classmethod
     def create(cls, folder: Path, settings: Settings | None = None) -> "Workspace":

@@ -6,7 +6,7 @@ from typing import Any, ClassVar
 from sqlalchemy import JSON, BigInteger, ForeignKey, Index, MetaData, SmallInteger, String, UniqueConstraint
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column, relationship
 
-from annotator.terms import LabelState, RelationKind, Role, RoundStatus, SessionState, TaskKind, WorkMode
+from annotator.terms import LabelState, RelationKind, Role, RoundStatus, SessionState, TaskKind, Verdict, WorkMode
 from db.types import EnumValue, UtcDateTime
 
 
@@ -23,6 +23,7 @@ class Base(DeclarativeBase):
     )
     type_annotation_map: ClassVar[dict[Any, Any]] = {
         dict[str, Any]: JSON,
+        dict[str, str]: JSON,
         list[str]: JSON,
         list[int]: JSON,
         datetime: UtcDateTime,
@@ -99,6 +100,11 @@ class Tag(Base):
     prompts: Mapped[list[str]] = mapped_column(default=list)
     parent_id: Mapped[int | None] = mapped_column(ForeignKey("tag.id"))
     archived: Mapped[bool] = mapped_column(default=False)
+    merged_into_id: Mapped[int | None] = mapped_column(ForeignKey("tag.id"))
+    colour: Mapped[str] = mapped_column(default="", server_default="")  # #rrggbb, or none
+    hotkey: Mapped[str] = mapped_column(default="", server_default="")  # the key that toggles it beside a picture
+    names: Mapped[dict[str, str]] = mapped_column(default=dict, server_default="{}")  # by language, such as "de"
+    examples: Mapped[list[int]] = mapped_column(default=list, server_default="[]")  # rows of pictures people chose
 
 
 class Relation(Base):
@@ -111,11 +117,55 @@ class Relation(Base):
 
 class Annotator(Base):
     __tablename__ = "annotator"
+    __table_args__ = (Index("uq_annotator_email", "email", unique=True),)
 
     id: Mapped[int] = mapped_column(primary_key=True)
     name: Mapped[str] = mapped_column(unique=True)
     role: Mapped[Role] = mapped_column(EnumValue(Role), default=Role.ANNOTATOR)
     created_at: Mapped[datetime]
+    password_hash: Mapped[str | None]  # argon2; none: signs in elsewhere, or is only a name
+    email: Mapped[str | None]  # unique; what an identity provider says of who signed in there
+    stamp: Mapped[int] = mapped_column(default=0)  # sign-ins made under a lower one have ended
+    paused: Mapped[bool] = mapped_column(default=False)
+    daily_quota: Mapped[int | None]  # answered pictures a day; none: no end
+
+
+class Invitation(Base):
+    """A link by which one person makes an account. Only the digest of its secret part is kept."""
+
+    __tablename__ = "invitation"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    digest: Mapped[str] = mapped_column(String(64), unique=True)
+    role: Mapped[Role] = mapped_column(EnumValue(Role))
+    name: Mapped[str]  # proposed; the person may change it
+    invited_by: Mapped[str]
+    created_at: Mapped[datetime]
+    expires_at: Mapped[datetime]
+    used_at: Mapped[datetime | None]
+
+
+class SignInAttempt(Base):
+    """A sign-in that failed: enough of them in a short time close the door for a while."""
+
+    __tablename__ = "sign_in_attempt"
+    __table_args__ = (Index(None, "key", "at"),)
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    key: Mapped[str]  # the name that was tried, or the address it was tried from
+    at: Mapped[datetime]
+
+
+class Act(Base):
+    """What somebody did that needs more than an annotator's rights, or changes who may do what."""
+
+    __tablename__ = "act"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    at: Mapped[datetime]
+    person: Mapped[str]  # empty: whoever has this machine's command line
+    what: Mapped[str]
+    details: Mapped[dict[str, Any]]
 
 
 class Label(Base):
@@ -188,7 +238,21 @@ class JournalEntry(Base):
     kind: Mapped[TaskKind] = mapped_column(EnumValue(TaskKind))
     submission_id: Mapped[int | None] = mapped_column(ForeignKey("submission.id"), index=True)
     round_number: Mapped[int | None] = mapped_column(ForeignKey("round.number"))
+    change_id: Mapped[int | None] = mapped_column(ForeignKey("vocabulary_change.id"), index=True)
     at: Mapped[datetime]
+
+
+class VocabularyChange(Base):
+    """One change of the vocabulary, with what it takes to undo it. The last one that stands is undone first."""
+
+    __tablename__ = "vocabulary_change"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    at: Mapped[datetime]
+    annotator_id: Mapped[int] = mapped_column(ForeignKey("annotator.id"))
+    kind: Mapped[str]  # a name of annotator.services.vocabulary_changes.OPERATIONS, or undo
+    payload: Mapped[dict[str, Any]]
+    undone: Mapped[bool] = mapped_column(default=False)
 
 
 class Task(Base):
@@ -206,8 +270,53 @@ class Task(Base):
     position: Mapped[int] = mapped_column(BigInteger)  # smaller is asked sooner; see annotator.services.tasks.Band
     reason: Mapped[str]
     annotator_id: Mapped[int | None] = mapped_column(ForeignKey("annotator.id"))
+    for_id: Mapped[int | None] = mapped_column(
+        ForeignKey("annotator.id")
+    )  # asked of this person only; none: of anybody
     leased_until: Mapped[datetime | None]
     done_at: Mapped[datetime | None]
+
+
+class Skip(Base):
+    """A question that somebody would not answer, and why: it is asked of others, and reviewers see it."""
+
+    __tablename__ = "skip"
+    __table_args__ = (Index(None, "image_row", "annotator_id"),)
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    image_row: Mapped[int] = mapped_column(ForeignKey("image.row"))
+    tag_id: Mapped[int | None] = mapped_column(ForeignKey("tag.id"))
+    annotator_id: Mapped[int] = mapped_column(ForeignKey("annotator.id"))
+    reason: Mapped[str]
+    at: Mapped[datetime]
+
+
+class Gold(Base):
+    """A pair whose answer is known: asked again of people, it measures them. Never trains or measures a model."""
+
+    __tablename__ = "gold"
+
+    image_row: Mapped[int] = mapped_column(ForeignKey("image.row"), primary_key=True)
+    tag_id: Mapped[int] = mapped_column(ForeignKey("tag.id"), primary_key=True)
+    state: Mapped[LabelState] = mapped_column(EnumValue(LabelState))
+    instant: Mapped[bool] = mapped_column(default=False)  # the person is told at once
+    annotator_id: Mapped[int] = mapped_column(ForeignKey("annotator.id"))  # who declared it known
+    at: Mapped[datetime]
+
+
+class Comment(Base):
+    """One line of the talk about a picture, or about one tag on it. A thread is open until somebody resolves it."""
+
+    __tablename__ = "comment"
+    __table_args__ = (Index(None, "image_row", "tag_id"),)
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    image_row: Mapped[int] = mapped_column(ForeignKey("image.row"))
+    tag_id: Mapped[int | None] = mapped_column(ForeignKey("tag.id"))
+    annotator_id: Mapped[int] = mapped_column(ForeignKey("annotator.id"))
+    text: Mapped[str]
+    at: Mapped[datetime]
+    resolved_at: Mapped[datetime | None]
 
 
 class Review(Base):
@@ -219,6 +328,7 @@ class Review(Base):
     tag_id: Mapped[int] = mapped_column(ForeignKey("tag.id"), primary_key=True)
     reviewer_id: Mapped[int] = mapped_column(ForeignKey("annotator.id"))
     state: Mapped[LabelState] = mapped_column(EnumValue(LabelState))
+    verdict: Mapped[Verdict] = mapped_column(EnumValue(Verdict), server_default="accepted", default=Verdict.ACCEPTED)
     at: Mapped[datetime]
 
 

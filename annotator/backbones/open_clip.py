@@ -7,13 +7,16 @@ import re
 from collections.abc import Sequence
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
 from annotator.errors import BadInputError, MissingError, UnknownNameError, UsageError
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 TEXTS_AT_ONCE = 256
 PREPROCESSING = ".preprocess.json"  # beside a checkpoint: what open_clip's configurations have no place for
@@ -27,26 +30,48 @@ class OpenClipBackbone:
 
     def __init__(self, name: str, model_name: str, model: Any, transform: Any, device: str) -> None:
         self.name, self.device = name, device
-        self.model_name, self._transform = model_name, transform
+        self.model_name = model_name
+        *self._picture_steps, _, self._normalize = transform.transforms
         self.model = model.to(device).eval()
         size = model.visual.image_size
         self.draft_size = int(size if isinstance(size, int) else max(size))
         self.batch_size = 256 if device == "cuda" else 16
-        self.dim = int(self.encode_images(np.zeros((1, 3, self.draft_size, self.draft_size), np.float32)).shape[1])
+        self.dim = int(self.encode_images(np.zeros((1, self.draft_size, self.draft_size, 3), np.uint8)).shape[1])
 
-    def preprocess(self, image: Image.Image) -> NDArray[np.float32]:
-        """(3, size, size) float32 by the model's own evaluation transform."""
-        return np.asarray(self._transform(image.convert("RGB")).numpy(), np.float32)
+    def preprocess(self, image: Image.Image) -> NDArray[np.uint8]:
+        """(size, size, 3) uint8: the part of the model's own evaluation transform that Pillow does.
+
+        The rest is `pixels`, on the device and a batch at once: torch in every decoding thread keeps them waiting for
+        each other, and floats are four times the memory to move.
+        """
+        image = image.convert("RGB")
+        for step in self._picture_steps:
+            image = step(image)
+        return np.array(image, np.uint8)  # a copy: torch warns of arrays it could not write to
+
+    def pixels(self, batch: NDArray[np.uint8]) -> "Tensor":
+        """(B, size, size, 3) uint8 to (B, 3, size, size) float32 on the device, scaled as by open_clip's transform."""
+        import torch
+
+        bytes_ = torch.from_numpy(np.ascontiguousarray(batch))
+        if self.device == "cuda":
+            bytes_ = bytes_.pin_memory().to(self.device, non_blocking=True)
+        mean, std = (
+            torch.as_tensor(value, dtype=torch.float32, device=self.device)[:, None, None]
+            for value in (self._normalize.mean, self._normalize.std)
+        )
+        return bytes_.permute(0, 3, 1, 2).float().contiguous().div_(255).sub_(mean).div_(std)
 
     def encode_images(self, batch: NDArray[Any]) -> NDArray[np.float32]:
+        """(B, size, size, 3) uint8 to (B, dim) float32 unit vectors."""
+        return self.encode_pixels(self.pixels(batch))
+
+    def encode_pixels(self, pixels: "Tensor") -> NDArray[np.float32]:
         """(B, 3, size, size) float32 to (B, dim) float32 unit vectors; half precision inside on a GPU."""
         import torch
 
         with torch.inference_mode(), torch.autocast(self.device, torch.float16, enabled=self.device == "cuda"):
-            pixels = torch.from_numpy(np.ascontiguousarray(batch))
-            if self.device == "cuda":
-                pixels = pixels.pin_memory().to(self.device, non_blocking=True)
-            return _unit(self.model.encode_image(pixels))
+            return _unit(self.model.encode_image(pixels.to(self.device)))
 
     def encode_texts(self, texts: Sequence[str]) -> NDArray[np.float32]:
         """(T, dim) float32 unit vectors."""

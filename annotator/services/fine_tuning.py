@@ -112,8 +112,9 @@ class _Pictures:
             for places, uris, arrays in zip(batches, chunks, found, strict=True):
                 good = np.array([array is not None for array in arrays])
                 self.unreadable |= {uri for uri, is_good in zip(uris, good, strict=True) if not is_good}
-                shown = [np.asarray(array, np.float32) for array in arrays if array is not None]
-                yield places[good], np.stack(shown) if shown else np.empty((0, 3, 1, 1), np.float32)
+                shown = [array for array in arrays if array is not None]
+                pixels = self.backbone.pixels(np.stack(shown)).cpu().numpy() if shown else np.empty((0, 3, 1, 1))
+                yield places[good], np.asarray(pixels, np.float32)
 
         return read
 

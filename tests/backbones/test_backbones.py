@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 
 from annotator.backbones import BACKBONES, Backbone, open_backbone, slug
-from annotator.backbones.open_clip import architecture
+from annotator.backbones.open_clip import OpenClipBackbone, architecture
 from annotator.errors import AnnotatorError, BadInputError, DeviceError, MissingError, UnknownNameError, UsageError
 
 
@@ -63,6 +63,18 @@ def test_preprocessing_in_threads_gives_the_same(backbone: Backbone) -> None:
         threaded = list(pool.map(backbone.preprocess, images))
     for one, image in zip(threaded, images, strict=True):
         np.testing.assert_array_equal(one, backbone.preprocess(image))
+
+
+def test_pictures_reach_open_clip_as_its_own_transform_makes_them(tiny_open_clip: str) -> None:
+    import open_clip
+    import torch
+
+    backbone = open_backbone(tiny_open_clip, "cpu")
+    assert isinstance(backbone, OpenClipBackbone)
+    _, _, transform = open_clip.create_model_and_transforms(backbone.model_name)
+    ours = backbone.pixels(np.stack([backbone.preprocess(image) for image in pictures()]))
+    theirs = torch.stack([transform(image) for image in pictures()])
+    np.testing.assert_array_equal(ours.numpy(), theirs.numpy())
 
 
 def test_words_are_unit_vectors_beside_the_pictures_or_there_are_none(backbone: Backbone) -> None:

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 from numpy.typing import NDArray
 
 from annotator.backbones import open_backbone
@@ -87,7 +88,7 @@ def head() -> tuple[NDArray[np.float32], NDArray[np.float32]]:
 def says(backbone: OpenClipBackbone, pixels: NDArray[np.float32]) -> NDArray[np.float32]:
     """(n, C) logits of the untouched head."""
     matrix, bias = head()
-    found: NDArray[np.float32] = backbone.encode_images(pixels) @ matrix.T + bias
+    found: NDArray[np.float32] = backbone.encode_pixels(torch.from_numpy(pixels)) @ matrix.T + bias
     return found
 
 
@@ -125,7 +126,7 @@ def test_the_tuned_tower_says_what_was_measured_before_adapters_were_merged(
     backbone: OpenClipBackbone, settings: TuningSettings
 ) -> None:
     tuned = run(backbone, settings)
-    found = backbone.encode_images(world(HELD, 2)[0]) @ tuned.weights.T + tuned.bias
+    found = backbone.encode_pixels(torch.from_numpy(world(HELD, 2)[0])) @ tuned.weights.T + tuned.bias
     np.testing.assert_allclose(found, tuned.after, atol=1e-5)
     assert not any("parametrizations" in name for name in backbone.model.state_dict())
     assert not any(weight.requires_grad for weight in backbone.model.parameters())
@@ -268,8 +269,6 @@ def test_the_state_of_another_run_is_not_gone_on_with(
 
 
 def test_the_state_is_plain_data(backbone: OpenClipBackbone, settings: TuningSettings, tmp_path: Path) -> None:
-    import torch
-
     run(backbone, settings, state=State(tmp_path / "state.pt", "key"))
     stored = torch.load(io.BytesIO((tmp_path / "state.pt").read_bytes()), weights_only=True)
     assert stored["key"] == "key"
@@ -351,13 +350,13 @@ def test_towers_of_other_makes_learn_in_their_last_parts(
     tmp_path: Path, vision: dict[str, Any], way: str, learned: tuple[str, ...]
 ) -> None:
     import open_clip
-    import torch
 
     name = f"other-{way}-{len(vision)}"
     (tmp_path / f"{name}.json").write_text(json.dumps({**TINY, "vision_cfg": vision}))
     open_clip.add_model_config(tmp_path)
     torch.manual_seed(0)
-    backbone = OpenClipBackbone(name, name, open_clip.create_model(name), None, "cpu")
+    model, _, transform = open_clip.create_model_and_transforms(name)
+    backbone = OpenClipBackbone(name, name, model, transform, "cpu")
     rng = np.random.default_rng(0)
     pixels = rng.normal(size=(4, 3, backbone.draft_size, backbone.draft_size)).astype(np.float32)
     shown = Examples(reader(pixels), rng.integers(0, 2, (4, TAGS)).astype(np.int8))
@@ -399,13 +398,11 @@ def test_lora_on_a_convolutional_tower_names_the_way_that_fits(standin: OpenClip
 
 @pytest.mark.gpu
 def test_a_gpu_tunes_too(tiny_open_clip: str, settings: TuningSettings, tmp_path: Path) -> None:
-    import torch
-
     if not torch.cuda.is_available():
         pytest.skip("no CUDA device")
     backbone, state = opened(tiny_open_clip, "cuda"), State(tmp_path / "state.pt", "key")
     tuned = run(backbone, settings, state=state)
     assert tuned.losses[tuned.best] < tuned.losses[0]
-    found = backbone.encode_images(world(HELD, 2)[0]) @ tuned.weights.T + tuned.bias
+    found = backbone.encode_pixels(torch.from_numpy(world(HELD, 2)[0])) @ tuned.weights.T + tuned.bias
     np.testing.assert_allclose(found, tuned.after, atol=2e-2)
     assert run(opened(tiny_open_clip, "cuda"), settings, state=state).losses == tuned.losses  # all of it remembered

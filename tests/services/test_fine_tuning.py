@@ -96,15 +96,15 @@ def test_the_result_opens_through_the_ordinary_spec_and_is_measured_as_reported(
 def test_the_stored_model_gives_the_vectors_of_the_tuned_one(
     trained: Workspace, settings: TuningSettings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    pixels = np.random.default_rng(2).normal(size=(5, 3, 32, 32)).astype(np.float32)
+    pictures = np.random.default_rng(2).integers(0, 256, (5, 32, 32, 3), np.uint8)
     inside: list[OpenClipBackbone] = []
     monkeypatch.setattr(fine_tuning, "as_files", lambda backbone: inside.append(backbone) or as_files(backbone))
     spec = fine_tuning.fine_tune(trained, settings).backbone
     assert spec is not None
-    found = opened(spec).encode_images(pixels)
-    np.testing.assert_array_equal(found, inside[0].encode_images(pixels))
+    found = opened(spec).encode_images(pictures)
+    np.testing.assert_array_equal(found, inside[0].encode_images(pictures))
     original = opened(str(embedding.current_spec(trained)))
-    assert not np.allclose(found, original.encode_images(pixels), atol=1e-4)
+    assert not np.allclose(found, original.encode_images(pictures), atol=1e-4)
     np.testing.assert_array_equal(opened(spec).encode_texts(["a boat"]), original.encode_texts(["a boat"]))
 
 
@@ -237,7 +237,7 @@ def test_the_pictures_scaling_survives(
         (tmp_path / file).write_bytes(content)
     again = opened(f"open_clip:{name}@{tmp_path / f'{name}.pt'}")
     grey = Pillow.new("RGB", (64, 20), (255, 255, 255))
-    np.testing.assert_allclose(again.preprocess(grey), np.full((3, 32, 32), 2.0))
+    np.testing.assert_allclose(again.pixels(again.preprocess(grey)[None])[0], np.full((3, 32, 32), 2.0))
     (tmp_path / f"{name}{PREPROCESSING}").write_text(json.dumps({"mean": [0, 0, 0]}))
     with pytest.raises(BadInputError, match="std, interpolation"):
         opened(f"open_clip:{name}@{tmp_path / f'{name}.pt'}")

@@ -207,6 +207,7 @@ def test_a_gpu_agrees_with_the_cpu(name: str) -> None:
         cpu, _ = fit_head(name, X, labels, texts=anchors, tolerance=EXACT)
         gpu, _ = fit_head(name, X, labels, texts=anchors, tolerance=EXACT, device="cuda")
         again, _ = fit_head(name, X, labels, texts=anchors, tolerance=EXACT, device="cuda")
-        np.testing.assert_allclose(gpu.logits(X), cpu.logits(X), atol=5e-3)
-        np.testing.assert_allclose(gpu.variances(X), cpu.variances(X), rtol=2e-2)
+        # Not convex: from the first rounding on the steps of the two devices go their own ways.
+        np.testing.assert_allclose(gpu.logits(X), cpu.logits(X), atol=0.2 if name == "mlp" else 5e-3)
+        np.testing.assert_allclose(gpu.variances(X), cpu.variances(X), rtol=5e-2 if name == "mlp" else 2e-2)
         np.testing.assert_array_equal(gpu.logits(X), again.logits(X))

@@ -1,0 +1,1 @@
+"""Groups of commands, one file each: `annotator people add`. Single commands stand in annotator/cli.py."""
