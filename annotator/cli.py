@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from annotator.commands import labels as label_commands
 from annotator.commands.base import DEFAULT_FOLDER, AsJson, Folder, bar, opened, say_error, show, write_report
 from annotator.errors import AnnotatorError, UsageError
 
@@ -75,6 +76,9 @@ def import_(
         if labels is not None:
             shown["labels"] = asdict(import_labels(workspace, labels, as_truth=as_truth))
     show(shown, as_json)
+
+
+app.command("import-labels")(label_commands.import_labels)
 
 
 @app.command()

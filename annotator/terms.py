@@ -30,6 +30,8 @@ class SuggestionOrigin(StrEnum):
     NEIGHBOURS = "neighbours"
     MODEL = "model"
     FUSED = "fused"
+    IMPORTED = "imported"
+    """Scores a file brought along."""
 
 
 class Role(StrEnum):

@@ -10,6 +10,7 @@ from annotator.backbones import BACKBONES
 from annotator.backbones.fine_tuning import TUNINGS
 from annotator.cli import app
 from annotator.exporters import EXPORTERS
+from annotator.importers.labels import LABEL_IMPORTERS
 from annotator.learning.calibration import CALIBRATIONS
 from annotator.learning.extra import EXTRA
 from annotator.learning.heads import HEADS
@@ -31,9 +32,22 @@ def test_every_command_is_named(verb: str) -> None:
 
 @pytest.mark.parametrize(
     "name",
-    [*EXPORTERS, *QUERIES, *HEADS, *LOSSES, *PARTIAL, *CALIBRATIONS, *EXTRA, *BACKBONES, *TUNINGS, BANDIT],
+    [
+        *EXPORTERS,
+        *LABEL_IMPORTERS,
+        *QUERIES,
+        *HEADS,
+        *LOSSES,
+        *PARTIAL,
+        *CALIBRATIONS,
+        *EXTRA,
+        *BACKBONES,
+        *TUNINGS,
+        BANDIT,
+    ],
     ids=[
         *(f"exporter {name}" for name in EXPORTERS),
+        *(f"label format {name}" for name in LABEL_IMPORTERS),
         *(f"query strategy {name}" for name in QUERIES),
         *(f"head {name}" for name in HEADS),
         *(f"loss {name}" for name in LOSSES),

@@ -20,7 +20,7 @@ from annotator.learning.tag_tree import parent_places, raise_parents
 from annotator.progress import Progress, silent
 from annotator.scoring import SCORERS, ScoringInput
 from annotator.scoring.fusion import ORIGINS, fit_fusion
-from annotator.services import models
+from annotator.services import imported_arrays, models
 from annotator.services.embedding import current_backbone, text_vectors
 from annotator.services.snapshots import take
 from annotator.snapshot import Snapshot
@@ -178,6 +178,7 @@ def _input(workspace: Workspace, snapshot: Snapshot, vectors: NDArray[Any], mode
         labels=_people(snapshot, len(vectors), Split.TRAIN),
         groups=snapshot.groups[: len(vectors)],
         probabilities=probabilities,
+        imported=imported_arrays.scores(workspace, len(vectors), [tag.id for tag in snapshot.tags]),
     )
 
 
