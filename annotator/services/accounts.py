@@ -87,6 +87,8 @@ def add(
     workspace: Workspace, name: str, role: Role, password: str | None = None, email: str | None = None
 ) -> dict[str, Any]:
     """Give `name` an account. The first one must be an admin's, because from then on everybody needs rights."""
+    if password is None and email is None:
+        raise UsageError("an account needs a password or the e-mail address that an identity provider knows")
     with workspace.transaction() as session:
         if not rights.has_accounts(session) and role != Role.ADMIN:
             raise UsageError(f"the first account must be an admin's, not {role.value}: somebody has to give rights")
@@ -95,8 +97,6 @@ def add(
             raise ConflictError(f"{person.name} has an account; change its role or password instead")
         _set(session, person, password, email)
         person.role = role
-        if not (person.password_hash or person.email):
-            raise UsageError("an account needs a password or the e-mail address that an identity provider knows")
         return _described(person)
 
 

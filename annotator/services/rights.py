@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from enum import Enum, StrEnum
 from functools import wraps
 from pathlib import Path
-from typing import Any, Concatenate
+from typing import Any, TypeVar, cast
 
 from sqlalchemy import or_, select
 from sqlalchemy.orm import Session
@@ -23,6 +23,7 @@ from db.models import Act, Annotator
 
 SECRET = frozenset({"password", "token", "content"})
 LONGEST = 200  # characters of one argument in the log
+Service = TypeVar("Service", bound=Callable[..., Any])
 
 
 class Right(StrEnum):
@@ -78,16 +79,14 @@ def require(workspace: Workspace, right: Right) -> None:
         raise ForbiddenError(f"{workspace.actor} may not {right.value}; ask somebody who is {roles}, and not paused")
 
 
-def needs[**P, R](
-    right: Right,
-) -> Callable[[Callable[Concatenate[Workspace, P], R]], Callable[Concatenate[Workspace, P], R]]:
+def needs(right: Right) -> Callable[[Service], Service]:
     """Mark a service: only an actor with `right` may call it, and what it did stands in the log of acts."""
 
-    def mark(service: Callable[Concatenate[Workspace, P], R]) -> Callable[Concatenate[Workspace, P], R]:
+    def mark(service: Service) -> Service:
         signature = inspect.signature(service)
 
         @wraps(service)
-        def checked(workspace: Workspace, *args: P.args, **kwargs: P.kwargs) -> R:
+        def checked(workspace: Workspace, *args: Any, **kwargs: Any) -> Any:
             require(workspace, right)
             result = service(workspace, *args, **kwargs)
             if right not in UNLOGGED:
@@ -96,7 +95,7 @@ def needs[**P, R](
             return result
 
         checked.needs = right  # type: ignore[attr-defined]  # the matrix of rights is tested by it
-        return checked
+        return cast(Service, checked)
 
     return mark
 
