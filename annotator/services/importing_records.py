@@ -24,6 +24,7 @@ from annotator.services.importing_labels import IMPORTER
 from annotator.services.label_rows import Key, LabelRows, Said, strongest
 from annotator.services.label_store import parts
 from annotator.services.people import annotator_called
+from annotator.services.rights import Right, needs
 from annotator.services.snapshots import live_tags
 from annotator.services.tag_mapping import UNKNOWN, Mapped, map_tags, read_map
 from annotator.services.truths import stored_truth, write_truth
@@ -85,6 +86,7 @@ class _OnlyPreview(Exception):
     """Ends a transaction that was not to write anything."""
 
 
+@needs(Right.IMPORT)
 def import_records(
     workspace: Workspace, path: Path, options: ImportOptions | None = None, progress: Progress = silent
 ) -> RecordsReport:
