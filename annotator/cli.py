@@ -11,6 +11,7 @@ import typer
 
 from annotator.commands import labels as label_commands
 from annotator.commands.base import DEFAULT_FOLDER, AsJson, Folder, bar, opened, say_error, show, write_report
+from annotator.commands.watch import watch
 from annotator.errors import AnnotatorError, UsageError
 
 if TYPE_CHECKING:
@@ -79,6 +80,7 @@ def import_(
 
 
 app.command("import-labels")(label_commands.import_labels)
+app.command()(watch)
 
 
 @app.command()

@@ -18,6 +18,7 @@ class Settings(BaseSettings):
     device: Literal["auto", "cpu", "cuda"] = Field("auto", description="where models run")
     name: str = Field("me", description="who labels when nobody signed in (one person, 127.0.0.1 only)")
     language: str = Field("en", description="language of the browser part: a file of annotator/ui/words")
+    webhook_secret: str | None = Field(None, description="key that signs what `annotator watch` posts")
     workers: int = Field(0, ge=0, description="decoding processes; 0: one a core")
     real_data: Path = Field(Path("../shared/data"), description="labelled pictures for tests and benchmarks")
 
