@@ -3,18 +3,18 @@
 import json
 import os
 import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from dataclasses import asdict, is_dataclass
+from collections.abc import Callable
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from annotator.commands.terminal import DEFAULT_FOLDER, AsJson, Folder, bar, opened, show
 from annotator.errors import AnnotatorError, UsageError
+from annotator.terms import Split
 
 if TYPE_CHECKING:
-    from annotator.progress import Progress
     from annotator.workspace import Workspace
 
 app = typer.Typer(
@@ -24,10 +24,6 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-
-Folder = Annotated[Path, typer.Option("--workspace", "-w", envvar="ANNOTATOR_WORKSPACE", help="the workspace folder")]
-AsJson = Annotated[bool, typer.Option("--json", help="print JSON for machines")]
-DEFAULT_FOLDER = Path("workspace")
 
 
 def main() -> None:
@@ -59,7 +55,7 @@ def init(
 
     with Workspace.create(folder) as workspace:
         counts = vocabulary.add_from_file(workspace, tags) if tags else {"added": 0, "tags": 0, "relations": 0}
-    _show({"workspace": str(folder.resolve()), **counts}, as_json)
+    show({"workspace": str(folder.resolve()), **counts}, as_json)
 
 
 @app.command("import")
@@ -74,13 +70,13 @@ def import_(
     from annotator.services.importing import import_pictures
     from annotator.services.importing_labels import import_labels
 
-    with _open(folder) as workspace:
-        with _bar() as progress:
+    with opened(folder) as workspace:
+        with bar() as progress:
             report = import_pictures(workspace, paths, progress=progress)
         shown: dict[str, Any] = {"pictures": asdict(report)}
         if labels is not None:
             shown["labels"] = asdict(import_labels(workspace, labels, as_truth=as_truth))
-    _show(shown, as_json)
+    show(shown, as_json)
 
 
 @app.command()
@@ -94,11 +90,11 @@ def embed(
     """Compute the missing embeddings, then the suggestions that follow from them."""
     from annotator.services import embedding, suggesting
 
-    with _open(folder) as workspace:
-        with _bar() as progress:
+    with opened(folder) as workspace:
+        with bar() as progress:
             report = embedding.embed(workspace, backbone, progress)
             suggesting.refresh(workspace, progress)
-        _show({**asdict(report), "images_per_second": round(report.images_per_second, 1)}, as_json)
+        show({**asdict(report), "images_per_second": round(report.images_per_second, 1)}, as_json)
 
 
 @app.command()
@@ -112,14 +108,14 @@ def search(
     """Find pictures by words or by an example."""
     from annotator.services import searching
 
-    with _open(folder) as workspace:
+    with opened(folder) as workspace:
         if image is not None:
             hits = searching.by_picture(workspace, image.read_bytes() if image.is_file() else b"", str(image), k)
         elif words:
             hits = searching.by_words(workspace, words, k)
         else:
             raise typer.BadParameter("give words or --image FILE")
-        _show([asdict(hit) for hit in hits], as_json)
+        show([asdict(hit) for hit in hits], as_json)
 
 
 @app.command()
@@ -127,9 +123,9 @@ def suggest(folder: Folder = DEFAULT_FOLDER, as_json: AsJson = False) -> None:
     """Score all images from every source: zero-shot, neighbours, model; fused."""
     from annotator.services import suggesting
 
-    with _open(folder) as workspace, _bar() as progress:
+    with opened(folder) as workspace, bar() as progress:
         report = suggesting.refresh(workspace, progress)
-    _show(report, as_json)
+    show(report, as_json)
 
 
 @app.command()
@@ -145,14 +141,14 @@ def label(
     """Set labels from a script."""
     from annotator.services import label_files
 
-    with _open(folder) as workspace:
+    with opened(folder) as workspace:
         if from_ is not None:
             shown = asdict(label_files.label_from_file(workspace, from_, annotator))
         elif image is not None and tag is not None:
             shown = label_files.label_by_name(workspace, image, tag, state, annotator)
         else:
             raise typer.BadParameter("give --image and --tag, or --from FILE")
-    _show(shown, as_json)
+    show(shown, as_json)
 
 
 @app.command()
@@ -160,14 +156,14 @@ def train(folder: Folder = DEFAULT_FOLDER, as_json: AsJson = False) -> None:
     """Train the classifier on accepted labels, score all images, pick new questions."""
     from annotator.services import picking, suggesting, training
 
-    with _open(folder) as workspace, _bar() as progress:
+    with opened(folder) as workspace, bar() as progress:
         report = training.train(workspace, progress)
         suggesting.refresh(workspace, progress)
         picking.refill(workspace)
     shown = asdict(report)
     if not as_json:
         shown["metrics"].pop("ap", None)
-    _show(shown, as_json)
+    show(shown, as_json)
 
 
 @app.command("fine-tune")
@@ -184,9 +180,9 @@ def fine_tune(
     from annotator.backbones.fine_tuning import TuningSettings
     from annotator.services import fine_tuning
 
-    with _open(folder) as workspace, _bar() as progress:
+    with opened(folder) as workspace, bar() as progress:
         report = fine_tuning.fine_tune(workspace, TuningSettings(way, blocks, epochs, learning_rate), device, progress)
-    _show(report, as_json)
+    show(report, as_json)
 
 
 @app.command("round")
@@ -218,9 +214,9 @@ def round_(
     asked = [step for is_asked, step in steps if is_asked]
     if len(asked) > 1:
         raise UsageError(f"{len(asked)} steps were asked for; give one option at a time")
-    with _open(folder) as workspace:
+    with opened(folder) as workspace:
         shown = asked[0](workspace) if asked else rounds.propose_or_show(workspace, annotator)
-    _show(shown, as_json)
+    show(shown, as_json)
 
 
 @app.command()
@@ -228,22 +224,39 @@ def status(folder: Folder = DEFAULT_FOLDER, as_json: AsJson = False) -> None:
     """Counts of everything."""
     from annotator.services.status import status as counts
 
-    with _open(folder) as workspace:
-        _show(counts(workspace), as_json)
+    with opened(folder) as workspace:
+        show(counts(workspace), as_json)
 
 
 @app.command()
 def export(
-    output: Annotated[Path, typer.Option("-o", "--output", help="file or folder")],
-    format: Annotated[str, typer.Option(help="coco or json")] = "coco",
+    output: Annotated[Path | None, typer.Option("-o", "--output", "--out", help="file or folder")] = None,
+    format: Annotated[str, typer.Option(help="coco, json, csv, parquet, …: see --formats")] = "coco",
+    pictures: Annotated[
+        str, typer.Option(help="reference, copy or resize:SIZE, where the format holds pictures")
+    ] = "reference",
+    suggestions: Annotated[bool, typer.Option(help="also what nobody has confirmed")] = False,
+    only_labelled: Annotated[bool, typer.Option(help="no images without a label")] = False,
+    split: Annotated[list[Split] | None, typer.Option(help="this split only; can be given again")] = None,
+    formats: Annotated[
+        bool, typer.Option("--formats", help="what there is to choose from, and what each loses")
+    ] = False,
     folder: Folder = DEFAULT_FOLDER,
     as_json: AsJson = False,
 ) -> None:
-    """Write the accepted labels, whole or not at all."""
+    """Write the accepted labels, whole or not at all, and what is in it and what is not."""
+    from annotator.exporters import ExportOptions
     from annotator.services import exporting
 
-    with _open(folder) as workspace:
-        _show(exporting.export(workspace, format, output), as_json)
+    if formats:
+        show(exporting.formats(), as_json)
+        return
+    if output is None:
+        raise typer.BadParameter("give --output FILE, or --formats")
+    options = ExportOptions(pictures, suggestions, only_labelled, tuple(split or ()))
+    with opened(folder) as workspace, bar() as progress:
+        shown = exporting.export(workspace, format, output, options, progress)
+    show(shown, as_json)
 
 
 @app.command()
@@ -270,11 +283,11 @@ def simulate(
         images=images, truth=truth, backbone=backbone, strategy=strategy, answers_per_step=answers_per_step,
         budget=budget, seed=seed, audits=audits, cascade=cascade,
     )  # fmt: skip
-    with _bar() as progress:
+    with bar() as progress:
         report = simulating.simulate(plan, folder, progress)
     _write_report(out, report)
     shown = {name: report[name] for name in ("curve", "cascade", "totals") if name in report}
-    _show(report if as_json else shown, as_json)
+    show(report if as_json else shown, as_json)
 
 
 @app.command()
@@ -298,12 +311,12 @@ def replay(
     asked, on, by = (
         [name.strip() for name in names.split(",") if name.strip()] for names in (strategies, heads, losses)
     )
-    with _open(folder) as workspace, _bar() as progress:
+    with opened(folder) as workspace, bar() as progress:
         recipes = replaying.recipes_of(asked, on, by)
         report = replaying.replay_workspace(workspace, recipes, seeds, budget, progress)
     if out is not None:
         _write_report(out, report)
-    _show(report if as_json else report["table"], as_json)
+    show(report if as_json else report["table"], as_json)
 
 
 @app.command()
@@ -315,9 +328,9 @@ def demo(
     """Make a ready sample workspace: drawn scenes, embedded, partly answered, trained."""
     from annotator.services.demo import make_demo
 
-    with _bar() as progress:
+    with bar() as progress:
         report = make_demo(folder, count, progress)
-    _show(report, as_json)
+    show(report, as_json)
 
 
 @app.command()
@@ -328,7 +341,7 @@ def ui(
     """Open the app on 127.0.0.1, for one person on this machine."""
     from annotator.web.server import serve
 
-    with _open(folder):
+    with opened(folder):
         pass  # a missing workspace is told here, not in the browser
     serve(folder.resolve(), port)
 
@@ -347,11 +360,11 @@ def worker(
     from annotator import jobs
     from annotator.web.server import stop_condition
 
-    with _open(folder) as workspace:
+    with opened(folder) as workspace:
         if cancel is not None:
             jobs.cancel(workspace, cancel)
         elif list_:
-            _show([asdict(job) for job in jobs.list_jobs(workspace)], as_json)
+            show([asdict(job) for job in jobs.list_jobs(workspace)], as_json)
         else:
             jobs.run_worker(workspace, stop_condition(workspace, parent, nice=nice, once=once), retrain=not once)
 
@@ -367,10 +380,10 @@ def project(
     """Show what the project agreed on, or change it."""
     from annotator.services.agreement import change, described
 
-    with _open(folder) as workspace:
+    with opened(folder) as workspace:
         if changes:
             change(workspace, changes)
-        _show(described(workspace), as_json)
+        show(described(workspace), as_json)
 
 
 @app.command()
@@ -378,7 +391,7 @@ def backbones(as_json: AsJson = False) -> None:
     """What can compute embeddings, and how each is named."""
     from annotator.services.doctor import backbone_table
 
-    _show(backbone_table(), as_json)
+    show(backbone_table(), as_json)
 
 
 @app.command()
@@ -386,85 +399,7 @@ def doctor(folder: Folder = DEFAULT_FOLDER, as_json: AsJson = False) -> None:
     """What works here, and what to do about what does not."""
     from annotator.services.doctor import check
 
-    _show([asdict(finding) for finding in check(folder)], as_json)
-
-
-@contextmanager
-def _open(folder: Path) -> "Iterator[Workspace]":
-    from annotator.workspace import Workspace
-
-    with Workspace.open(folder) as workspace:
-        yield workspace
-
-
-@contextmanager
-def _bar() -> "Iterator[Progress]":
-    """A bar on the terminal with rate and time left; nothing where the output is not a terminal."""
-    from rich.console import Console
-    from rich.progress import (
-        BarColumn,
-        MofNCompleteColumn,
-        Progress,
-        TextColumn,
-        TimeElapsedColumn,
-        TimeRemainingColumn,
-    )
-
-    console = Console(stderr=True)
-    columns = (
-        TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TextColumn("{task.fields[rate]}"),
-        TimeElapsedColumn(), TimeRemainingColumn(),
-    )  # fmt: skip
-    with Progress(*columns, console=console, disable=not console.is_terminal, transient=True) as bar:
-        tasks: dict[str, Any] = {}
-
-        def progress(done: int, total: int, what: str) -> None:
-            if what not in tasks:
-                tasks[what] = bar.add_task(what, total=total or None, rate="")
-            speed = bar.tasks[tasks[what]].speed
-            bar.update(tasks[what], completed=done, total=total or None, rate=f"{speed:.0f}/s" if speed else "")
-
-        yield progress
-
-
-def _show(value: Any, as_json: bool) -> None:
-    """JSON on request, else a table that reads well."""
-    if is_dataclass(value) and not isinstance(value, type):
-        value = asdict(value)
-    if as_json:
-        typer.echo(json.dumps(value, ensure_ascii=False, default=str))
-        return
-    from rich.console import Console
-
-    Console(soft_wrap=True, highlight=False).print(_table(value))
-
-
-def _table(value: Any) -> Any:
-    from rich.table import Table
-
-    if isinstance(value, list):
-        if not value:
-            return "nothing"
-        table = Table(*[str(name) for name in value[0]], box=None, pad_edge=False)
-        for row in value:
-            table.add_row(*[_cell(cell) for cell in row.values()])
-        return table
-    table = Table(show_header=False, box=None, pad_edge=False)
-    for name, cell in value.items():
-        table.add_row(f"[bold]{name}[/]", _table(cell) if isinstance(cell, dict) and cell else _cell(cell))
-    return table
-
-
-def _cell(value: Any) -> Any:
-    from rich.markup import escape
-
-    if isinstance(value, float):
-        return f"{value:,.3f}"
-    if isinstance(value, list) and value and isinstance(value[0], dict):
-        return _table(value)
-    if isinstance(value, list):
-        return escape("\n".join(str(item) for item in value))
-    return escape(f"{value:,}" if isinstance(value, int) and not isinstance(value, bool) else str(value))
+    show([asdict(finding) for finding in check(folder)], as_json)
 
 
 def _write_report(out: Path, report: dict[str, Any]) -> None:

@@ -1,0 +1,1 @@
+"""The commands that are groups of commands, and what all share."""
