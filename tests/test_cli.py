@@ -13,6 +13,7 @@ from typer.testing import CliRunner
 
 from annotator import cli
 from annotator.cli import app
+from annotator.exporters import EXPORTERS
 from annotator.services import labelling, picking, status
 from annotator.services.scripted import answer_from_truth, read_truth
 from annotator.workspace import Workspace
@@ -87,7 +88,24 @@ def test_every_verb_on_a_workspace_prints_json_that_parses(run: Run, answered: P
     assert said("round", *at)["number"] == 1
     assert said("round", "--settle", *at)["number"] == 1
     assert said("round", "--rollback", 1, *at)["number"] == 1
-    assert said("export", "-o", tmp_path / "labels.json", *at)["images"] == 48
+    assert said("export", "-o", tmp_path / "labels.json", *at)["images"]["written"] == 48
+    assert (
+        said(
+            "export",
+            "--format",
+            "imagefolder",
+            "--out",
+            tmp_path / "folder",
+            "--split",
+            "train",
+            "--only-labelled",
+            "--pictures",
+            "resize:64",
+            *at,
+        )["pairs"]["written"]
+        > 0
+    )
+    assert {format["format"] for format in said("export", "--formats")} == set(EXPORTERS)
     assert said("worker", "--list", *at) == []
     assert said("backbones")[0]["name"] == "descriptor"
     assert {finding["what"] for finding in said("doctor", *at)} >= {"device", "workspace"}
@@ -158,7 +176,7 @@ def test_without_a_workspace_the_exit_code_is_1_and_the_command_is_told(
         (["label", "--image", "0", "--tag", "sea", "--state", "positiv"], "did you mean 'positive'"),
         (["label"], "give --image and --tag"),
         (["search"], "give words or --image"),
-        (["export"], "Missing option"),
+        (["export"], "give --output FILE"),
         (["search", "--k", "0", "x"], "--k"),
         (["nothing"], "No such command"),
     ],

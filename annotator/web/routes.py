@@ -13,7 +13,7 @@ from starlette.responses import FileResponse, JSONResponse, Response
 from starlette.routing import Route
 
 from annotator.errors import AnnotatorError, BadInputError, ConflictError, MissingError
-from annotator.services import explaining, labelling, pictures, questions, sessions, tasks, vocabulary
+from annotator.services import explaining, export_shelf, labelling, pictures, questions, sessions, tasks, vocabulary
 from annotator.services.answers import Answer
 from annotator.terms import WorkMode
 from annotator.web import signing
@@ -134,6 +134,15 @@ async def answers(request: Request) -> Response:
     return JSONResponse(asdict(receipt))
 
 
+async def export_file(request: Request) -> Response:
+    """GET /api/exports/{token}: a file of the Export page, from the disk."""
+    name = signing.download(current(), request.path_params["token"])
+    if name is None:
+        return _refused(401, "this link is too old; open the Export page again")
+    file = await run_in_threadpool(export_shelf.file_of, current(), name)
+    return FileResponse(file, filename=file.name, headers={"Cache-Control": "private, no-store"})
+
+
 async def component(request: Request) -> Response:
     """GET /api/ui/{file}: scripts and styles of our components; the same for everybody."""
     file = COMPONENTS / Path(request.path_params["file"]).name
@@ -226,6 +235,7 @@ ROUTES = [
     Route("/api/tags/{tag:int}", _guarded(one_tag)),
     Route("/api/why/{row:int}", _guarded(why)),
     Route("/api/answers", _guarded(answers), methods=["POST"]),
+    Route("/api/exports/{token}", _guarded(export_file, signed_in=False)),
     Route("/api/ui/{file}", _guarded(component, signed_in=False)),
     Route("/api/health", _guarded(health, signed_in=False)),
 ]

@@ -9,6 +9,7 @@ from annotator.workspace import Workspace
 
 COOKIE = "annotator_session"
 COOKIE_SECONDS = 14 * 24 * 3600
+DOWNLOAD_SECONDS = 24 * 3600
 TOKEN_SECONDS = 120
 LOCAL_HOSTS = {"127.0.0.1", "localhost", "[::1]", "testserver"}
 
@@ -22,6 +23,16 @@ def trade(workspace: Workspace, token: str) -> tuple[str, str] | None:
     """(name, cookie value) for a page's token; None when it is not ours or too old."""
     name = _load(workspace, "page", token, TOKEN_SECONDS)
     return None if name is None else (name, _signer(workspace, "session").dumps(name))
+
+
+def download_token(workspace: Workspace, name: str) -> str:
+    """A token that says: a page of ours offers the export `name`. Valid for a day."""
+    return _signer(workspace, "download").dumps(name)
+
+
+def download(workspace: Workspace, token: str) -> str | None:
+    """The name of the export that a token offers; None when it is not ours or too old."""
+    return _load(workspace, "download", token, DOWNLOAD_SECONDS)
 
 
 def person(workspace: Workspace, request: Request) -> str | None:
