@@ -11,6 +11,7 @@ import numpy as np
 from sqlalchemy import select
 
 from annotator.errors import UnknownNameError
+from annotator.exporters import ExportOptions
 from annotator.services import (
     embedding,
     exporting,
@@ -224,6 +225,7 @@ class Project:
 
     # What goes out
 
-    def export(self, format: str, path: str | Path) -> dict[str, Any]:
-        """The accepted labels in a format of `annotator export`; the table of what was written and what left out."""
-        return exporting.export(self.workspace, format, Path(path))
+    def export(self, format: str, path: str | Path, **options: Any) -> dict[str, Any]:
+        """The accepted labels in a format of `annotator export`; options as ExportOptions has them, such as
+        suggestions=True. The table of what was written and what left out and why."""
+        return exporting.export(self.workspace, format, Path(path), ExportOptions(**options))

@@ -81,6 +81,7 @@ def import_(
 
 
 app.command("import-labels")(label_commands.import_labels)
+app.command("round-trip")(label_commands.round_trip)
 app.command()(watch)
 
 

@@ -9,6 +9,24 @@ import typer
 from annotator.commands.base import DEFAULT_FOLDER, AsJson, Folder, bar, opened, show
 
 
+def round_trip(
+    formats: Annotated[list[str] | None, typer.Argument(help="formats (default: all that go out and come in)")] = None,
+    folder: Folder = DEFAULT_FOLDER,
+    as_json: AsJson = False,
+) -> None:
+    """Export, read back into a fresh workspace, compare: what a format keeps of this project's labels."""
+    from annotator.services.round_trip import round_trips
+
+    with opened(folder) as workspace, bar() as progress:
+        found = [asdict(trip) for trip in round_trips(workspace, formats or [], progress)]
+    if not as_json:
+        found = [
+            {"format": one["format"], "snapshot_equal": one["snapshot_equal"], **one["labels"], "loses": one["loses"]}
+            for one in found
+        ]
+    show(found, as_json)
+
+
 def import_labels(
     file: Annotated[Path, typer.Argument(help="file or folder with labels of pictures that are imported already")],
     folder: Folder = DEFAULT_FOLDER,

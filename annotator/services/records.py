@@ -14,9 +14,10 @@ from sqlalchemy.orm import Session
 from annotator.exporters import ExportOptions
 from annotator.exporters.names import relative_name, root_of
 from annotator.progress import Progress, silent
-from annotator.records import Header, Record, RecordLabel, RecordRelation, Records, RecordScore, RecordTag
+from annotator.records import Header, Record, RecordBox, RecordLabel, RecordRelation, Records, RecordScore, RecordTag
 from annotator.scoring.fusion import ORIGINS
-from annotator.services import suggesting
+from annotator.services import imported_arrays, suggesting
+from annotator.services.imported_arrays import Boxes
 from annotator.services.snapshots import live_tags, parts
 from annotator.services.spool import Part, Spool, counted, spooled
 from annotator.services.suggesting import Board
@@ -83,7 +84,9 @@ def collected(
         relations = _relations(session, tags)
     with spool:
         root = _root(spool)
-        reader = _Reader(spool, root, options, _board(workspace, tags) if options.suggestions else None, progress)
+        board = _board(workspace, tags) if options.suggestions else None
+        boxes = imported_arrays.boxes(workspace)
+        reader = _Reader(spool, root, options, board, progress, boxes, {tag.id: at for at, tag in enumerate(tags)})
         records = Records(_header(tags, relations, spool, root, reader), reader.read)
         yield Collected(records, len(tags), archived, spool.images, spool.pairs, reader)
 
@@ -124,8 +127,16 @@ class _Reader:
     """Parts of the spool as records, without the images that the options leave out; those are counted once."""
 
     def __init__(
-        self, spool: Spool, root: str, options: ExportOptions, board: Board | None, progress: Progress
+        self,
+        spool: Spool,
+        root: str,
+        options: ExportOptions,
+        board: Board | None,
+        progress: Progress,
+        boxes: Boxes | None,
+        columns: dict[int, int],
     ) -> None:
+        self.boxes, self.columns = boxes, columns
         self.spool, self.root, self.options, self.board, self.progress = spool, root, options, board, progress
         self.handed: Handed | None = None
         self.filtered: dict[str, Pairs] = {}
@@ -160,15 +171,25 @@ class _Reader:
         ends = np.cumsum(part.counts).tolist()
         columns = zip(
             kept.tolist(), part.files, part.sha256, part.sizes.tolist(), part.splits.tolist(), ends,
-            self._suggestions(part), strict=True,
+            self._suggestions(part), self._boxes(part), strict=True,
         )  # fmt: skip
         begin = 0
-        for is_kept, file, sha256, (width, height), split, end, suggestions in columns:
+        for is_kept, file, sha256, (width, height), split, end, suggestions, boxes in columns:
             if is_kept:
                 told = tuple(labels[begin:end])
                 name = relative_name(file, self.root)
-                yield Record(name, sha256, width, height, SPLIT_CODES[split], told, suggestions)
+                yield Record(name, sha256, width, height, SPLIT_CODES[split], told, suggestions, boxes)
             begin = end
+
+    def _boxes(self, part: Part) -> Iterable[tuple[RecordBox, ...]]:
+        """Of each image the boxes that imports brought, on tags in use."""
+        boxes, columns = self.boxes, self.columns
+        if boxes is None:
+            return repeat((), len(part))
+        return [
+            tuple(RecordBox(columns[tag], *sides) for tag, sides in boxes.of_image(row) if tag in columns)
+            for row in part.rows.tolist()
+        ]
 
     def _kept(self, part: Part) -> NDArray[np.bool_]:
         out = self._left_out(part)

@@ -27,10 +27,12 @@ from annotator.services import embedding, suggesting
 from annotator.services.importing import import_pictures
 from annotator.services.rights import Right, needs
 from annotator.services.snapshots import take
+from annotator.snapshot import Snapshot
 from annotator.terms import LabelState, Origin
 from annotator.workspace import Workspace
 from db.models import Annotator, Image, JournalEntry, Tag
 
+PART = 256  # images looked at together
 MOST = 500  # labels of one delivery: about 150 kB
 TIMEOUT = 30.0  # seconds a receiver may take to answer
 LONGEST_WAIT = 300.0  # seconds between two tries
@@ -239,19 +241,26 @@ class _Accepted:
     """What the vote policy makes of pairs, as a snapshot sees it."""
 
     def __init__(self, workspace: Workspace) -> None:
-        self.snapshot = take(workspace)
-        self.places = {int(row): place for place, row in enumerate(self.snapshot.rows.tolist())}
-        self.columns = {tag.id: place for place, tag in enumerate(self.snapshot.tags)}
+        self.workspace = workspace
+        self.parts: dict[int, Snapshot] = {}
 
     def file(self, row: int) -> str:
-        return self.snapshot.files[self.places[row]]
+        return self._part(row).files[row % PART]
 
     def state(self, row: int, tag_id: int) -> str | None:
         """None where nothing is accepted (any more), or the tag is in use no longer."""
-        column = self.columns.get(tag_id)
-        if column is None or self.snapshot.origins[self.places[row], column] == Origin.NOBODY:
+        part = self._part(row)
+        column = next((place for place, tag in enumerate(part.tags) if tag.id == tag_id), None)
+        if column is None or part.origins[row % PART, column] == Origin.NOBODY:
             return None
-        return _name(LabelState(self.snapshot.labels[self.places[row], column]))
+        return _name(LabelState(part.labels[row % PART, column]))
+
+    def _part(self, row: int) -> Snapshot:
+        """The snapshot of the images around one: labels come in clusters, and all images are too many to look at."""
+        start = row - row % PART
+        if start not in self.parts:
+            self.parts[start] = take(self.workspace, range(start, start + PART))
+        return self.parts[start]
 
 
 class _NoRedirect(HTTPRedirectHandler):

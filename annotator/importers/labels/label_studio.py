@@ -1,6 +1,7 @@
 """Label Studio: a list of tasks with annotations of people and predictions of models; also its short form JSON_MIN.
 
-Choices and boxes say that their tag is present. In choices called `absent` or `unknown` (from_name) they say so.
+Choices and boxes say that their tag is present. Choices called `absent` or `unknown` (from_name) say so, and lists
+`absent` and `cannot_tell` among a task's data.
 """
 
 from collections.abc import Iterator
@@ -13,7 +14,7 @@ from annotator.importers.labels.base import Names, Problems, collected
 from annotator.importers.labels.entries import distinct
 from annotator.importers.labels.json_lines import refuse_empty
 from annotator.importers.labels.json_stream import elements
-from annotator.importers.labels.shares import LISTED, scaled
+from annotator.importers.labels.shares import LISTED, listed, scaled
 from annotator.records import Record, RecordBox, RecordLabel, Records, RecordScore
 from annotator.terms import LabelState
 
@@ -46,7 +47,10 @@ def _task(value: Any, names: Names, problems: Problems, where: str) -> Record:
         found.annotation(said, f"{where}, annotations[{place}]")
     for place, said in enumerate(checks.many(task.get("predictions"), "'predictions'")):
         found.prediction(said, f"{where}, predictions[{place}]")
-    if "data" not in task:
+    if "data" in task:
+        told = {name: data.get(name) for name in ("absent", "cannot_tell")}
+        found.labels += listed(told, names, problems, f"{where}, data")
+    else:
         found.short(task, key)
     meta = checks.thing(task.get("meta") or {}, "'meta'")
     labels = _decided(distinct(tuple(found.labels), problems, where), meta, names)

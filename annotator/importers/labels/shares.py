@@ -22,11 +22,11 @@ LISTED: dict[str, LabelState] = {
 
 
 def listed(entry: Mapping[str, Any], names: Names, problems: Problems, where: str) -> tuple[RecordLabel, ...]:
-    """The labels of an object's lists of tags; a single name is a list of one."""
+    """The labels of an object's lists of tags; a text is a list of names joined by ``|``, which no name holds."""
     labels = []
     for key, state in LISTED.items():
         value = entry.get(key)
-        for place, item in enumerate([value] if isinstance(value, str) else _items(value, key, problems, where)):
+        for place, item in enumerate(_items(value, key, problems, where)):
             try:
                 labels.append(RecordLabel(names.place(item), state))
             except ValueError as error:
@@ -35,6 +35,8 @@ def listed(entry: Mapping[str, Any], names: Names, problems: Problems, where: st
 
 
 def _items(value: Any, key: str, problems: Problems, where: str) -> list[Any]:
+    if isinstance(value, str):
+        return [name for name in value.split("|") if name.strip()]
     try:
         return checks.many(value, repr(key))
     except ValueError as error:
