@@ -156,6 +156,8 @@ def seconds(value: Any) -> int:
     """Seconds since 1970 of an ISO 8601 time (UTC where it names no zone) or a number; 0 for nothing at all."""
     if value is None or value == "":
         return 0
+    if isinstance(value, datetime):
+        value = (value if value.tzinfo else value.replace(tzinfo=UTC)).timestamp()
     try:
         found = _timestamp(value[:SHOWN]) if isinstance(value, str) else number(value, "the time")
         if 0 <= found < 1 << 32:

@@ -28,8 +28,9 @@ def open_json_lines(path: Path, problems: Problems) -> Records:
             except ValueError as error:
                 problems.add(f"line {number}", error)
 
-    found = collected(problems, names, read, head)
-    return refuse_empty(found, problems)
+    if closed:
+        return collected(problems, names, read, head, images=0)  # the tags are known: no need to count first
+    return refuse_empty(collected(problems, names, read, head), problems)
 
 
 def refuse_empty(found: Records, problems: Problems) -> Records:

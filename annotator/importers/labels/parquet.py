@@ -2,7 +2,6 @@
 
 import json
 from collections.abc import Iterator
-from datetime import datetime
 from itertools import groupby
 from pathlib import Path
 from typing import Any
@@ -20,7 +19,7 @@ ROWS = 2048  # decoded at once: as Python objects, with 20 labels each, about 30
 
 def open_parquet(path: Path, problems: Problems) -> Records:
     """The header is taken from the file's metadata where it is there. Raises EntryError for what is no Parquet file."""
-    head, columns = _head(path, problems)
+    head, columns, count = _head(path, problems)
     names = Names(head.names.tags(), closed=len(head.names) > 0)
     if not any(key in columns for key in FILE_KEYS):
         found = checks.quoted(", ".join(columns))
@@ -34,12 +33,13 @@ def open_parquet(path: Path, problems: Problems) -> Records:
             except ValueError as error:
                 problems.add(f"row {number}", error)
 
-    found_all = collected(problems, names, read or nested, head)
-    return refuse_empty(found_all, problems)
+    if len(head.names):
+        return collected(problems, names, read or nested, head, images=count)
+    return refuse_empty(collected(problems, names, read or nested, head), problems)
 
 
 def rows(path: Path, problems: Problems) -> Iterator[tuple[int, dict[str, Any]]]:
-    """(number, row) of each row, counted from 1; times as ISO 8601."""
+    """(number, row) of each row, counted from 1."""
     import pyarrow as pa
     from pyarrow import parquet
 
@@ -49,7 +49,7 @@ def rows(path: Path, problems: Problems) -> Iterator[tuple[int, dict[str, Any]]]
             for batch in file.iter_batches(ROWS):
                 for row in batch.to_pylist():
                     number += 1
-                    yield number, _plain(row)
+                    yield number, row
     except (pa.ArrowException, OSError) as error:
         raise _refusal(problems, error) from error
 
@@ -78,33 +78,24 @@ def _numbered(path: Path, problems: Problems, one: Any) -> Iterator[tuple[int, R
             problems.add(f"row {number}", error)
 
 
-def _head(path: Path, problems: Problems) -> tuple[Head, list[str]]:
+def _head(path: Path, problems: Problems) -> tuple[Head, list[str], int]:
+    """(what the metadata say, the columns, how many rows there are)"""
     import pyarrow as pa
     from pyarrow import parquet
 
     try:
-        schema = parquet.read_schema(path)
+        metadata = parquet.read_metadata(path)
+        schema = metadata.schema.to_arrow_schema()
     except (pa.ArrowException, OSError) as error:
         raise _refusal(problems, error) from error
     stored = (schema.metadata or {}).get(KEY)
     if stored is None:
-        return Head(), schema.names
+        return Head(), schema.names, metadata.num_rows
     try:
-        return head_of(json.loads(stored), problems, "the metadata"), schema.names
+        return head_of(json.loads(stored), problems, "the metadata"), schema.names, metadata.num_rows
     except (ValueError, RecursionError) as error:
         raise problems.whole(f"is not JSON ({str(error)[:80]}); write the file anew", "the metadata") from error
 
 
 def _refusal(problems: Problems, error: Exception) -> Exception:
     return problems.whole(f"is no Parquet file that can be read ({checks.quoted(str(error))}); export it anew")
-
-
-def _plain(value: Any) -> Any:
-    """Times as text, NaN in the place of nothing as nothing."""
-    if isinstance(value, datetime):
-        return value.isoformat()
-    if isinstance(value, dict):
-        return {key: _plain(item) for key, item in value.items()}
-    if isinstance(value, list):
-        return [_plain(item) for item in value]
-    return value
