@@ -9,9 +9,12 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from annotator.commands import labels as label_commands
 from annotator.commands import people, tags
 from annotator.commands.base import DEFAULT_FOLDER, AsJson, Folder, bar, opened, say_error, show, write_report
+from annotator.commands.watch import watch
 from annotator.errors import AnnotatorError, UsageError
+from annotator.terms import Split
 
 if TYPE_CHECKING:
     from annotator.services.embedding import EmbedReport
@@ -81,6 +84,11 @@ def import_(
         if labels is not None:
             shown["labels"] = asdict(import_labels(workspace, labels, as_truth=as_truth))
     show(shown, as_json)
+
+
+app.command("import-labels")(label_commands.import_labels)
+app.command("round-trip")(label_commands.round_trip)
+app.command()(watch)
 
 
 @app.command()
@@ -242,16 +250,33 @@ def status(folder: Folder = DEFAULT_FOLDER, as_json: AsJson = False) -> None:
 
 @app.command()
 def export(
-    output: Annotated[Path, typer.Option("-o", "--output", help="file or folder")],
-    format: Annotated[str, typer.Option(help="coco or json")] = "coco",
+    output: Annotated[Path | None, typer.Option("-o", "--output", "--out", help="file or folder")] = None,
+    format: Annotated[str, typer.Option(help="coco, json, csv, parquet, …: see --formats")] = "coco",
+    pictures: Annotated[
+        str, typer.Option(help="reference, copy or resize:SIZE, where the format holds pictures")
+    ] = "reference",
+    suggestions: Annotated[bool, typer.Option(help="also what nobody has confirmed")] = False,
+    only_labelled: Annotated[bool, typer.Option(help="no images without a label")] = False,
+    split: Annotated[list[Split] | None, typer.Option(help="this split only; can be given again")] = None,
+    formats: Annotated[
+        bool, typer.Option("--formats", help="what there is to choose from, and what each loses")
+    ] = False,
     folder: Folder = DEFAULT_FOLDER,
     as_json: AsJson = False,
 ) -> None:
-    """Write the accepted labels, whole or not at all."""
+    """Write the accepted labels, whole or not at all, and what is in it and what is not."""
+    from annotator.exporters import ExportOptions
     from annotator.services import exporting
 
-    with opened(folder) as workspace:
-        show(exporting.export(workspace, format, output), as_json)
+    if formats:
+        show(exporting.formats(), as_json)
+        return
+    if output is None:
+        raise typer.BadParameter("give --output FILE, or --formats")
+    options = ExportOptions(pictures, suggestions, only_labelled, tuple(split or ()))
+    with opened(folder) as workspace, bar() as progress:
+        shown = exporting.export(workspace, format, output, options, progress)
+    show(shown, as_json)
 
 
 @app.command()

@@ -112,6 +112,16 @@ def _replay(workspace: Workspace, arguments: dict[str, Any], progress: Progress)
     return {"recipes": len(report["table"])}
 
 
+def _export(workspace: Workspace, arguments: dict[str, Any], progress: Progress) -> dict[str, Any]:
+    from annotator.exporters import ExportOptions
+    from annotator.services import export_shelf
+    from annotator.terms import Split
+
+    splits = tuple(Split(name) for name in arguments.pop("splits", ()))
+    options = ExportOptions(splits=splits, **arguments.pop("options", {}))
+    return export_shelf.make(workspace, arguments["format"], options, progress)
+
+
 KINDS: dict[str, Callable[[Workspace, dict[str, Any], Progress], dict[str, Any]]] = {
     "import": _import,
     "embed": _embed,
@@ -119,6 +129,7 @@ KINDS: dict[str, Callable[[Workspace, dict[str, Any], Progress], dict[str, Any]]
     "fine_tune": _fine_tune,
     "pick": _pick,
     "replay": _replay,
+    "export": _export,
 }
 
 

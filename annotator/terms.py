@@ -31,6 +31,8 @@ class SuggestionOrigin(StrEnum):
     MODEL = "model"
     FUSED = "fused"
     TILES = "tiles"
+    IMPORTED = "imported"
+    """Scores a file brought along."""
 
 
 class Role(StrEnum):

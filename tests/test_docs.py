@@ -11,6 +11,7 @@ from annotator.backbones import BACKBONES
 from annotator.backbones.fine_tuning import TUNINGS
 from annotator.cli import app
 from annotator.exporters import EXPORTERS
+from annotator.importers.labels import LABEL_IMPORTERS
 from annotator.learning.calibration import CALIBRATIONS
 from annotator.learning.extra import EXTRA
 from annotator.learning.heads import HEADS
@@ -35,6 +36,7 @@ def test_every_command_is_named(verb: str) -> None:
 
 FAMILIES: dict[str, Iterable[str]] = {
     "exporter": EXPORTERS,
+    "label importer": LABEL_IMPORTERS,
     "query strategy": [*QUERIES, BANDIT],
     "head": HEADS,
     "loss": LOSSES,

@@ -20,7 +20,7 @@ from annotator.errors import (
     MissingError,
     TooManyError,
 )
-from annotator.services import explaining, labelling, pictures, questions, sessions, tasks, vocabulary
+from annotator.services import explaining, export_shelf, labelling, pictures, questions, sessions, tasks, vocabulary
 from annotator.services.answers import Answer
 from annotator.services.rights import Right
 from annotator.terms import WorkMode
@@ -132,6 +132,15 @@ async def answers(request: Request) -> Response:
     return JSONResponse(asdict(receipt))
 
 
+async def export_file(request: Request) -> Response:
+    """GET /api/exports/{token}: a file of the Export page, from the disk."""
+    name = signing.download(current(), request.path_params["token"])
+    if name is None:
+        return _refused(401, "this link is too old; open the Export page again")
+    file = await run_in_threadpool(export_shelf.file_of, current(), name)
+    return FileResponse(file, filename=file.name, headers={"Cache-Control": "private, no-store"})
+
+
 async def component(request: Request) -> Response:
     """GET /api/ui/{file}: scripts and styles of our components; the same for everybody."""
     file = COMPONENTS / Path(request.path_params["file"]).name
@@ -239,6 +248,7 @@ ROUTES = [
     Route("/api/tags/{tag:int}", _guarded(one_tag, Right.LOOK)),
     Route("/api/why/{row:int}", _guarded(why, Right.LOOK)),
     Route("/api/answers", _guarded(answers), methods=["POST"]),
+    Route("/api/exports/{token}", _guarded(export_file, right=None)),
     Route("/api/ui/{file}", _guarded(component, right=None)),
     Route("/api/health", _guarded(health, right=None)),
 ]

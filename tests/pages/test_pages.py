@@ -2,6 +2,7 @@
 
 import json
 import sys
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -324,11 +325,35 @@ def test_export_offers_a_file_of_each_format(trained: Workspace, serve: Opened) 
 
     serve(trained)
     app = run("export")
+    assert not app.get("link_button")
     for name in EXPORTERS:
         app.segmented_control[0].set_value(name).run()
+        app.button[0].click().run()
         assert not app.exception
-        assert app.get("download_button")
-    assert metrics(app)["Images"] == "48"
+        assert name in app.expander[0].label
+        if name == "json":
+            assert metrics(app)["Images"] == "48"
+            line = app.dataframe[0].value.iloc[:, 2]
+            assert line[0] == line[1:].sum()
+
+
+def test_an_export_with_copied_pictures_is_left_to_the_worker(trained: Workspace, serve: Opened) -> None:
+    from annotator import jobs
+    from annotator.services import export_shelf
+
+    serve(trained)
+    app = run("export")
+    app.segmented_control[0].set_value("imagefolder").run()
+    app.segmented_control[1].set_value("resize").run()
+    app.number_input[0].set_value(64).run()
+    app.button[0].click().run()
+    assert not app.exception
+    until = time.monotonic() + 60
+    before = len(export_shelf.listed(trained))
+    jobs.run_worker(
+        trained, lambda: len(export_shelf.listed(trained)) > before or time.monotonic() > until, retrain=False
+    )
+    assert "imagefolder" in run("export").expander[0].label
 
 
 def test_the_project_takes_over_what_a_replay_found_best(workspace: Workspace, serve: Opened) -> None:

@@ -7,7 +7,8 @@ import pytest
 from annotator.arrays import write_array, write_whole
 from annotator.services import labelling
 from annotator.services.people import annotator_called
-from annotator.services.snapshots import decided_on, live_tags, take
+from annotator.services.snapshots import decided_on, live_tags, parts, take
+from annotator.services.spool import spooled
 from annotator.terms import LabelState, Origin, RoundStatus, Split
 from annotator.workspace import Workspace
 from db.models import Image, Label, Model, Review, Round, Tag
@@ -189,3 +190,56 @@ def test_one_tag_alone_is_decided_as_in_the_snapshot(any_workspace: Workspace) -
             alone = decided_on(any_workspace, session, tag)
             np.testing.assert_array_equal(alone.labels[:, 0], whole.labels[:, place])
             np.testing.assert_array_equal(alone.origins[:, 0], whole.origins[:, place])
+
+
+@pytest.mark.parametrize("size", [1, 2, 4, 100])
+def test_the_parts_of_a_snapshot_are_the_snapshot(stocked_anywhere: Workspace, size: int) -> None:
+    settle(stocked_anywhere, 1, [[1, -1]] * 4 + [[-1, -1]] * 2, RoundStatus.SETTLED)
+    truth(stocked_anywhere, [[0, -1]] * 3 + [[-1, -1]] * 3)
+    labelling.set_labels(stocked_anywhere, "anna", [(0, 1, YES), (1, 1, YES), (4, 2, NO), (5, 2, UNKNOWN)])
+    labelling.set_labels(stocked_anywhere, "bea", [(4, 2, YES)])
+    review(stocked_anywhere, 5, 1, NO)
+    with stocked_anywhere.transaction() as session:
+        session.get_one(Image, 5).near_duplicate_group = 0  # whose sha256 is in another part
+        session.get_one(Image, 2).given_split = Split.TEST.value
+    whole = take(stocked_anywhere)
+    with stocked_anywhere.reading() as session:
+        found = list(parts(stocked_anywhere, session, size))
+    assert [len(part) for part in found] == [min(size, 6 - start) for start in range(0, 6, size)]
+    for name in ("rows", "sizes", "labels", "origins", "decided_at", "splits", "groups"):
+        joined = np.concatenate([getattr(part, name) for part in found])
+        np.testing.assert_array_equal(joined, getattr(whole, name))
+    for name in ("sha256", "files"):
+        assert sum((getattr(part, name) for part in found), ()) == getattr(whole, name)
+    deciders = [part.decider_names[place] for part in found for place in part.deciders.ravel()]
+    assert deciders == [whole.decider_names[place] for place in whole.deciders.ravel()]
+    with spooled(found, stocked_anywhere.folder) as spool:
+        assert spool.hash == whole.hash
+
+
+def test_some_rows_are_taken_alone(stocked: Workspace) -> None:
+    labelling.set_labels(stocked, "anna", [(3, 1, YES)])
+    some = take(stocked, range(2, 5))
+    assert some.rows.tolist() == [2, 3, 4]
+    assert some.labels[:, 0].tolist() == [UNKNOWN, YES, UNKNOWN]
+
+
+def test_a_spool_is_read_again_and_by_two_at_once(stocked: Workspace) -> None:
+    with stocked.reading() as session, spooled(parts(stocked, session, 2), stocked.folder) as spool:
+        first, second = spool.parts(), spool.parts()
+        assert [next(first).files, next(second).files, next(first).files] == [
+            ["/pictures/0.jpg", "/pictures/1.jpg"], ["/pictures/0.jpg", "/pictures/1.jpg"],
+            ["/pictures/2.jpg", "/pictures/3.jpg"],
+        ]  # fmt: skip
+
+
+def test_a_spool_leaves_no_file(stocked: Workspace) -> None:
+    before = sorted(stocked.folder.rglob("*"))
+    with stocked.reading() as session, spooled(parts(stocked, session), stocked.folder):
+        assert sorted(stocked.folder.rglob("*")) == before
+
+
+def test_the_spool_of_an_empty_workspace_has_its_hash(workspace: Workspace) -> None:
+    with workspace.reading() as session, spooled(parts(workspace, session), workspace.folder) as spool:
+        assert spool.hash == take(workspace).hash
+        assert [len(part.files) for part in spool.parts()] == [0]

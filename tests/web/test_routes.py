@@ -1,12 +1,13 @@
 import json
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from sqlalchemy import select
 from starlette.applications import Starlette
 from starlette.testclient import TestClient
 
-from annotator.services import picking
+from annotator.services import export_shelf, picking
 from annotator.web import routes, signing
 from annotator.workspace import Workspace
 from db.models import Label
@@ -196,3 +197,14 @@ def test_answers_for_another_name_than_the_cookies_are_not_taken(client: TestCli
 @pytest.mark.parametrize("path", ["/api/pictures/320/", "/api/why/", "/api/tags/"])
 def test_a_number_beyond_all_numbers_is_not_found(client: TestClient, path: str) -> None:
     assert client.get(f"{path}{10**25}").status_code == 404
+
+
+def test_an_export_is_fetched_with_the_link_of_our_page_and_no_other(stranger: TestClient, served: Workspace) -> None:
+    made = export_shelf.make(served, "csv")
+    token = signing.download_token(served, made["name"])
+    found = stranger.get(f"/api/exports/{token}")
+    assert found.content == Path(made["path"]).read_bytes()
+    assert made["name"] in found.headers["content-disposition"]
+    assert stranger.get(f"/api/exports/{signing.page_token(served, made['name'])}").status_code == 401
+    gone = signing.download_token(served, "../workspace.json")
+    assert stranger.get(f"/api/exports/{gone}").status_code == 404
