@@ -105,6 +105,7 @@ def test_every_verb_on_a_workspace_prints_json_that_parses(run: Run, answered: P
         )["pairs"]["written"]
         > 0
     )
+    assert said("export", "--check", tmp_path / "labels.json", *at)["same"] is True
     assert {format["format"] for format in said("export", "--formats")} == set(EXPORTERS)
     assert said("worker", "--list", *at) == []
     assert said("backbones")[0]["name"] == "descriptor"
