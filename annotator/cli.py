@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from annotator.commands.snapshot import snapshot
 from annotator.commands.terminal import DEFAULT_FOLDER, AsJson, Folder, bar, opened, show
 from annotator.errors import AnnotatorError, UsageError
 from annotator.terms import Split
@@ -24,6 +25,7 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
+app.add_typer(snapshot)
 
 
 def main() -> None:
