@@ -52,7 +52,7 @@ def answered(filled: Workspace, samples: Path) -> Path:
 def test_every_verb_is_known() -> None:
     assert {
         "init", "import", "embed", "search", "suggest", "label", "train", "round", "status", "export", "simulate",
-        "demo", "ui", "worker", "snapshot", "backbones", "doctor", "fine-tune",
+        "demo", "ui", "worker", "backbones", "doctor", "fine-tune", "snapshot",
     } <= set(VERBS)  # fmt: skip
 
 
@@ -119,7 +119,7 @@ def test_every_verb_on_a_workspace_prints_json_that_parses(run: Run, answered: P
     assert said("status", "-w", restored["workspace"])["images"] == 48
     assert said("snapshot", "delete", "v 1.0", *at) == {"deleted": "v 1.0"}
     assert {format["format"] for format in said("export", "--formats")} == set(EXPORTERS)
-    assert said("worker", "snapshot", "--list", *at) == []
+    assert said("worker", "--list", *at) == []
     assert said("backbones")[0]["name"] == "descriptor"
     assert {finding["what"] for finding in said("doctor", *at)} >= {"device", "workspace"}
     assert said("init", "-w", tmp_path / "new")["tags"] == 0
@@ -212,7 +212,7 @@ def test_a_wrong_choice_is_exit_code_2_and_brings_the_near_name(
         (["search", "boats"], "--image FILE"),
         (["search", "--image", "nowhere.jpg"], "nowhere.jpg"),
         (["label", "--image", "77", "--tag", "sea"], "'77' is not in this workspace"),
-        (["worker", "snapshot", "--cancel", "x"], "no job 'x'"),
+        (["worker", "--cancel", "x"], "no job 'x'"),
     ],
 )
 def test_what_a_person_can_mend_is_exit_code_1_and_one_line(
