@@ -1,8 +1,8 @@
 """Frozen snapshots: the labels at one moment under a name, with a data card, to be compared and restored.
 
 workspace/snapshots/<name>/ holds labels.parquet (the accepted labels), header.json (vocabulary, people, rounds and
-what the project agreed on), images, files, votes and reviews as packed JSON lines, card.json and card.md. Pictures,
-vectors and models are not in it.
+what the project agreed on), images, files, votes and reviews as packed JSON lines, what settled rounds and the truth
+say as arrays, card.json and card.md. Pictures, vectors and models are not in it.
 """
 
 import csv
@@ -31,6 +31,7 @@ from annotator.services import cards
 from annotator.services.records import collected
 from annotator.services.sinks import FolderSink
 from annotator.services.table_dump import rows_of, write_rows
+from annotator.terms import RoundStatus
 from annotator.workspace import Workspace
 from db.models import Annotator, Base, Image, ImageFile, Label, Model, Relation, Review, Round, RoundSet, Tag
 
@@ -62,6 +63,7 @@ def create(workspace: Workspace, name: str, note: str = "", progress: Progress =
                 file: write_rows(temporary / f"{file}.jsonl.gz", rows_of(session, model))
                 for file, model in LARGE.items()
             }
+            _keep_arrays(workspace, temporary, header["rounds"])
             about = {"name": name, "note": note, "at": at, **cards.card(workspace, found.records)}
         write_whole(temporary / "header.json", json.dumps(header, ensure_ascii=False, indent=1).encode())
         write_whole(temporary / "card.json", json.dumps(about, ensure_ascii=False, indent=1).encode())
@@ -75,6 +77,24 @@ def create(workspace: Workspace, name: str, note: str = "", progress: Progress =
 def _header(workspace: Workspace, session: Session) -> dict[str, Any]:
     tables = {name: list(rows_of(session, model)) for name, model in SMALL.items()}
     return {"project": workspace.project.model_dump(mode="json"), **tables}
+
+
+def _keep_arrays(workspace: Workspace, folder: Path, rounds: list[dict[str, Any]]) -> None:
+    """Second names for files that are only ever replaced, never changed: they cost no room."""
+    settled = [one["number"] for one in rounds if one["status"] == RoundStatus.SETTLED]
+    kept = [file for number in settled for file in workspace.round_file(number).parent.glob(f"{number}.*")]
+    (folder / "rounds").mkdir()
+    for file in kept:
+        _link(file, folder / "rounds" / file.name)
+    if workspace.truth_file.exists():
+        _link(workspace.truth_file, folder / workspace.truth_file.name)
+
+
+def _link(file: Path, target: Path) -> None:
+    try:
+        target.hardlink_to(file)
+    except OSError:  # a file system that has no second names
+        shutil.copyfile(file, target)
 
 
 def listed(workspace: Workspace) -> list[dict[str, Any]]:

@@ -1,6 +1,5 @@
 """A frozen snapshot back as a workspace of its own: images by reference, vocabulary, people, labels, rounds, splits."""
 
-import io
 import json
 import shutil
 import uuid
@@ -8,27 +7,22 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
-from sqlalchemy import func, select, update
-from sqlalchemy.orm import Session
+from sqlalchemy import update
 
-from annotator.arrays import write_array, write_whole
 from annotator.errors import ConflictError, UsageError
-from annotator.exporters.parquet_reading import read_parquet
 from annotator.services.frozen import LARGE, SMALL, folder_of
 from annotator.services.records import collected
 from annotator.services.table_dump import insert_rows, read_rows
-from annotator.terms import LabelState, Origin, RoundStatus
+from annotator.terms import RoundStatus
 from annotator.workspace import Project, Workspace
-from db.models import Image, JournalEntry, Model, Round, Tag
+from db.models import JournalEntry, Model, Round, Tag
 
 
 def restore(workspace: Workspace, name: str, into: Path) -> dict[str, Any]:
     """Make `into`, which does not exist yet, a workspace that says what snapshot `name` says; its hash is the same.
 
     Whole or not at all. Vectors, models' weights, tasks and sessions are not in a snapshot: embed and train anew.
-    Of a round's labels those stand that nothing outranked. Rounds that were not settled come as rolled back.
+    Rounds that were not settled come as rolled back.
     """
     source, target = folder_of(workspace, name), into.expanduser().absolute()
     if target.exists():
@@ -67,8 +61,7 @@ def _fill(made: Workspace, source: Path, header: dict[str, Any]) -> None:
         insert_rows(session, LARGE["votes"], read_rows(source / "votes.jsonl.gz"))
         insert_rows(session, JournalEntry, _journal(source))
         insert_rows(session, LARGE["reviews"], read_rows(source / "reviews.jsonl.gz"))
-        images = session.scalar(select(func.count(Image.row))) or 0
-        _arrays(made, session, source, header, images)
+    _copy_arrays(made, source)
     project = Project(**header["project"])
     made.change_project(**project.model_dump())
 
@@ -85,24 +78,10 @@ def _journal(source: Path) -> Iterator[dict[str, Any]]:
         yield {**vote, "id": number, "previous": None, "submission_id": None}
 
 
-def _arrays(made: Workspace, session: Session, source: Path, header: dict[str, Any], images: int) -> None:
-    """What rounds and the truth say, as far as it is in the labels."""
-    settled = {f"round {one['number']}": one for one in header["rounds"] if one["status"] == RoundStatus.SETTLED}
-    ids = [tag["id"] for tag in header["tags"] if not tag["archived"]]
-    said: dict[str, NDArray[np.int8]] = {
-        name: np.full((images, len(one["tag_ids"])), LabelState.UNKNOWN, np.int8) for name, one in settled.items()
-    }
-    truth, at = np.full((images, len(ids)), LabelState.UNKNOWN, np.int8), 0
-    column = {name: {tag: place for place, tag in enumerate(one["tag_ids"])} for name, one in settled.items()}
-    for row, record in enumerate(read_parquet(source / "labels.parquet").read()):
-        for label in record.labels:
-            if label.origin == Origin.ROUND:
-                said[label.by][row, column[label.by][ids[label.tag]]] = label.state
-            elif label.origin == Origin.TRUTH:
-                truth[row, label.tag], at = label.state, label.at
-    for name, array in said.items():
-        write_array(made.round_file(settled[name]["number"]), array)
-    if at:
-        buffer = io.BytesIO()
-        np.savez_compressed(buffer, labels=truth, tag_ids=np.array(ids), at=np.array(at))
-        write_whole(made.truth_file, buffer.getvalue())
+def _copy_arrays(made: Workspace, source: Path) -> None:
+    for file in (source / "rounds").iterdir():
+        target = made.folder / "rounds" / file.name
+        target.parent.mkdir(exist_ok=True)
+        shutil.copyfile(file, target)
+    if (source / made.truth_file.name).exists():
+        shutil.copyfile(source / made.truth_file.name, made.truth_file)

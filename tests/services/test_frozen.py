@@ -7,13 +7,15 @@ import pytest
 
 from annotator.errors import ConflictError, MissingError, UnknownNameError, UsageError
 from annotator.exporters.parquet_reading import read_parquet
-from annotator.services import certificates, frozen, labelling
+from annotator.services import certificates, frozen, labelling, rounds
 from annotator.services.restoring import restore
+from annotator.services.scripted import answer_tag_from_truth
 from annotator.services.snapshots import take
 from annotator.terms import LabelState, RelationKind, RoundStatus, Split
 from annotator.workspace import Workspace
 from db.models import Annotator, Image, JournalEntry, Label, Relation, Tag
 from tests.services.rows import add_images, add_tags, review, settle, truth
+from tests.services.worlds import make_world, put_model
 
 YES, NO, UNKNOWN = LabelState.POSITIVE, LabelState.NEGATIVE, LabelState.UNKNOWN
 
@@ -192,3 +194,19 @@ def test_a_name_is_given_once(workspace: Workspace) -> None:
     frozen.create(workspace, "v1")
     with pytest.raises(UsageError, match="already"):
         frozen.create(workspace, "v1")
+
+
+def test_what_rounds_proved_is_proved_after_a_restore(workspace: Workspace, tmp_path: Path) -> None:
+    world = make_world(workspace, 1_000, tags=("boat", "car"))
+    put_model(workspace, world, np.where(world.labels == 1, 0.995, 0.0005))
+    rounds.propose(workspace, "anna", whole_images=0)
+    while sum(answer_tag_from_truth(workspace, world, "bea", tag, 200) for tag in world.tag_ids):
+        rounds.progress(workspace)
+    rounds.settle(workspace)
+    about = frozen.create(workspace, "proved")
+    assert all(tag["precision"] > 0.9 for tag in about["tags"])
+    before = certificates.certificates(workspace)
+    rounds.roll_back(workspace, 1)
+    restore(workspace, "proved", tmp_path / "back")
+    with Workspace.open(tmp_path / "back") as back:
+        assert certificates.certificates(back) == before
