@@ -12,6 +12,7 @@ import typer
 from annotator.commands import labels as label_commands
 from annotator.commands import people, tags
 from annotator.commands.base import DEFAULT_FOLDER, AsJson, Folder, bar, opened, say_error, show, write_report
+from annotator.commands.snapshot import snapshot
 from annotator.commands.watch import watch
 from annotator.errors import AnnotatorError, UsageError
 from annotator.terms import Split
@@ -31,6 +32,7 @@ app = typer.Typer(
 )
 app.add_typer(people.app, name="people")
 app.add_typer(tags.app, name="tags")
+app.add_typer(snapshot)
 
 
 def main() -> None:
@@ -258,6 +260,7 @@ def export(
     suggestions: Annotated[bool, typer.Option(help="also what nobody has confirmed")] = False,
     only_labelled: Annotated[bool, typer.Option(help="no images without a label")] = False,
     split: Annotated[list[Split] | None, typer.Option(help="this split only; can be given again")] = None,
+    check: Annotated[Path | None, typer.Option(help="what of an earlier export still holds")] = None,
     formats: Annotated[
         bool, typer.Option("--formats", help="what there is to choose from, and what each loses")
     ] = False,
@@ -266,16 +269,19 @@ def export(
 ) -> None:
     """Write the accepted labels, whole or not at all, and what is in it and what is not."""
     from annotator.exporters import ExportOptions
-    from annotator.services import exporting
+    from annotator.services import export_check, exporting
 
     if formats:
         show(exporting.formats(), as_json)
         return
-    if output is None:
-        raise typer.BadParameter("give --output FILE, or --formats")
+    if output is None and check is None:
+        raise typer.BadParameter("give --output FILE, --check FILE or --formats")
     options = ExportOptions(pictures, suggestions, only_labelled, tuple(split or ()))
     with opened(folder) as workspace, bar() as progress:
-        shown = exporting.export(workspace, format, output, options, progress)
+        if output is not None:
+            shown = exporting.export(workspace, format, output, options, progress)
+        else:
+            shown = export_check.check(workspace, check or Path(), progress)
     show(shown, as_json)
 
 

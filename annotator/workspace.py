@@ -72,6 +72,9 @@ class Project(BaseModel):
     splits: dict[Split, float] = Field(
         {Split.TRAIN: 0.75, Split.VALIDATION: 0.15, Split.TEST: 0.10}, description="shares of the images"
     )
+    licence: str = Field("", description="of the pictures and labels; stands on the card of a snapshot")
+    rights_holder: str = Field("", description="who holds the rights; stands on the card of a snapshot")
+    contact: str = Field("", description="whom to ask; stands on the card of a snapshot")
     exactly_one: list[list[str]] = Field([], description="groups of tags of which exactly one is present")
 
 

@@ -1,4 +1,4 @@
-"""Export: choose a format, see what is in it and what is not, fetch the file."""
+"""Export: choose a format, see what is in it and what is not, fetch the file; freeze versions and compare them."""
 
 import pandas as pd
 import streamlit as st
@@ -6,11 +6,11 @@ import streamlit as st
 from annotator import jobs
 from annotator.errors import AnnotatorError
 from annotator.exporters import EXPORTERS, Exporter, ExportOptions
-from annotator.services import export_shelf
+from annotator.services import export_shelf, frozen
 from annotator.services.image_facts import is_large
 from annotator.services.vocabulary import count
 from annotator.terms import Split
-from annotator.ui import Visit, open_page, plain
+from annotator.ui import Visit, open_page, plain, table_height
 from annotator.ui.words import say
 from annotator.web.signing import download_token
 
@@ -87,6 +87,50 @@ def reconciled(images: dict, pairs: dict) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=columns)
 
 
+def snapshots(visit: Visit) -> None:
+    """Freeze the labels under a name, see what changed since, fetch a data card."""
+    st.subheader(say("export.snapshots"))
+    with st.form("freeze", clear_on_submit=True):
+        name, note = st.columns([1, 2])
+        chosen, why = name.text_input(say("export.name")), note.text_input(say("export.note"))
+        if st.form_submit_button(say("export.freeze")) and chosen:
+            try:
+                frozen.create(visit.workspace, chosen.strip(), why)
+            except AnnotatorError as error:
+                st.error(plain(str(error)))
+    kept = frozen.listed(visit.workspace)
+    if not kept:
+        st.caption(say("export.no_snapshot"))
+        return
+    st.dataframe(pd.DataFrame(kept), hide_index=True, width="stretch", height=table_height(len(kept)))
+    names = [one["name"] for one in reversed(kept)]
+    before, after, card = st.columns(3, vertical_alignment="bottom")
+    first = before.selectbox(say("export.before"), names)
+    second = after.selectbox(say("export.after"), [frozen.NOW, *(name for name in names if name != first)])
+    text = (frozen.folder_of(visit.workspace, first) / "card.md").read_text(encoding="utf-8")
+    card.download_button(say("export.card"), text, f"{first}.md", "text/markdown", width="stretch")
+    if st.button(say("export.compare")):
+        compared(visit, first, second)
+
+
+def compared(visit: Visit, before: str, after: str) -> None:
+    with st.spinner(say("export.comparing")):
+        try:
+            report = frozen.compare(visit.workspace, before, after)
+        except AnnotatorError as error:
+            st.error(plain(str(error)))
+            return
+    added = report["images"].get("added", 0)
+    st.write(say("export.changed", pairs=f"{report['changed']:,}", tags=len(report["tags"]), images=f"{added:,}"))
+    rows = [
+        {say("export.tag"): tag["tag"], say("export.change"): change, say("export.pairs"): count}
+        for tag in report["tags"]
+        for change, count in tag["changes"].items()
+    ]
+    if rows:
+        st.dataframe(pd.DataFrame(rows), hide_index=True, width="stretch", height=table_height(len(rows)))
+
+
 visit = open_page("export", wide=False)
 format = st.segmented_control(say("export.format"), list(EXPORTERS), default=next(iter(EXPORTERS)), required=True)
 options = choose(format)
@@ -98,3 +142,4 @@ for entry in entries[:1]:
 for entry in entries[1:]:
     link = f"/api/exports/{download_token(visit.workspace, entry['name'])}"
     st.link_button(say("export.made", name=entry["name"], size=f"{entry['bytes'] / 1e6:.1f}"), link, type="tertiary")
+snapshots(visit)

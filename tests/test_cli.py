@@ -52,7 +52,7 @@ def answered(filled: Workspace, samples: Path) -> Path:
 def test_every_verb_is_known() -> None:
     assert {
         "init", "import", "embed", "search", "suggest", "label", "train", "round", "status", "export", "simulate",
-        "demo", "ui", "worker", "backbones", "doctor", "fine-tune",
+        "demo", "ui", "worker", "backbones", "doctor", "fine-tune", "snapshot",
     } <= set(VERBS)  # fmt: skip
 
 
@@ -108,6 +108,19 @@ def test_every_verb_on_a_workspace_prints_json_that_parses(run: Run, answered: P
         )["pairs"]["written"]
         > 0
     )
+    assert said("export", "--check", tmp_path / "labels.json", *at)["same"] is True
+    assert said("snapshot", "create", "v1", "--note", "first", *at)["images"] == 48
+    assert (
+        said("label", "--image", 1, "--tag", "sea", "--state", "unknown", "--annotator", "anna", *at)["changed"] is True
+    )
+    assert said("snapshot", "compare", "v1", "--out", tmp_path / "changes.csv", *at)["changed"] == 1
+    assert said("snapshot", "rename", "v1", "v 1.0", *at)["name"] == "v 1.0"
+    assert [one["name"] for one in said("snapshot", "list", *at)] == ["v 1.0"]
+    assert said("snapshot", "show", "v 1.0", "--card", tmp_path / "card.md", *at)["note"] == "first"
+    assert (tmp_path / "card.md").read_text().startswith("# v 1.0")
+    restored = said("snapshot", "restore", "v 1.0", tmp_path / "back", *at)
+    assert said("status", "-w", restored["workspace"])["images"] == 48
+    assert said("snapshot", "delete", "v 1.0", *at) == {"deleted": "v 1.0"}
     assert {format["format"] for format in said("export", "--formats")} == set(EXPORTERS)
     assert said("worker", "--list", *at) == []
     assert said("backbones")[0]["name"] == "descriptor"

@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
 from itertools import repeat
 
@@ -73,11 +73,17 @@ class Collected:
 
 @contextmanager
 def collected(
-    workspace: Workspace, options: ExportOptions | None = None, progress: Progress = silent
+    workspace: Workspace,
+    options: ExportOptions | None = None,
+    progress: Progress = silent,
+    session: Session | None = None,
 ) -> Iterator[Collected]:
-    """The accepted labels as they are now, for as long as the block lasts; suggestions where the options ask."""
+    """The accepted labels as they are now, for as long as the block lasts; suggestions where the options ask.
+
+    With a `session`: as they are in its view of the store.
+    """
     options = options or ExportOptions()
-    with workspace.reading() as session:
+    with workspace.reading() if session is None else nullcontext(session) as session:
         spool = spooled(parts(workspace, session), workspace.folder)
         tags = live_tags(session)
         archived = session.scalar(select(func.count(Tag.id)).where(Tag.archived.is_(True))) or 0

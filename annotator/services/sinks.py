@@ -3,9 +3,11 @@
 import io
 import os
 import shutil
+import time
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
+from glob import escape
 from pathlib import Path
 from typing import IO
 
@@ -19,6 +21,7 @@ from annotator.records import Header, Record
 
 LISTED = 20  # pictures that could not be read, by name; all are counted
 QUALITY = 90
+STALE_SECONDS = 24 * 3600  # an export that still runs is not swept away
 REFERENCE, COPY, RESIZE = "reference", "copy", "resize:"
 
 
@@ -107,6 +110,7 @@ def whole(path: Path, exporter: Exporter, pictures: str) -> Iterator[FolderSink]
     """
     target = _target(path, exporter)
     target.parent.mkdir(parents=True, exist_ok=True)
+    _sweep(target)
     temporary = target.with_name(f".{target.name}.{uuid.uuid4().hex[:8]}.tmp")
     temporary.mkdir()
     try:
@@ -117,6 +121,13 @@ def whole(path: Path, exporter: Exporter, pictures: str) -> Iterator[FolderSink]
             (temporary / exporter.file).replace(target)
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
+
+
+def _sweep(target: Path) -> None:
+    """Remove what a killed export to the same place left behind."""
+    for left in target.parent.glob(f".{escape(target.name)}.????????.tmp"):
+        if left.stat().st_mtime < time.time() - STALE_SECONDS:
+            shutil.rmtree(left, ignore_errors=True)
 
 
 def _target(path: Path, exporter: Exporter) -> Path:

@@ -32,7 +32,7 @@ from annotator.settings import Settings
 from annotator.terms import LabelState
 from annotator.workspace import Workspace
 from db.models import Task
-from tests.services.rows import add_tags
+from tests.services.rows import add_images, add_tags
 from tests.services.worlds import make_world, put_model
 
 ROOT = Path(annotator.ui.__file__).parent.parent.parent
@@ -337,8 +337,30 @@ def test_export_offers_a_file_of_each_format(trained: Workspace, serve: Opened) 
             assert line[0] == line[1:].sum()
 
 
+def test_a_snapshot_is_frozen_compared_and_described_on_the_page(workspace: Workspace, serve: Opened) -> None:
+    add_images(workspace, 3)
+    add_tags(workspace, ["boat"])
+    serve(workspace)
+    app = run("export")
+    app.text_input[0].set_value("v1")
+    _press(app, "Freeze the labels as they are")
+    assert not app.exception
+    assert app.dataframe[-1].value["name"].tolist() == ["v1"]
+    assert [button.label for button in app.get("download_button")] == ["Data card"]
+    labelling.set_labels(workspace, "anna", [(1, 1, LabelState.POSITIVE)])
+    _press(app, "Show what changed")
+    assert not app.exception
+    assert app.dataframe[-1].value.to_numpy().tolist() == [["boat", "never asked to positive", 1]]
+    app.text_input[0].set_value("v1")
+    _press(app, "Freeze the labels as they are")
+    assert "already" in app.error[0].value
+
+
+def _press(app: AppTest, label: str) -> None:
+    next(button for button in app.button if button.label == label).click().run()
+
+
 def test_an_export_with_copied_pictures_is_left_to_the_worker(trained: Workspace, serve: Opened) -> None:
-    from annotator import jobs
     from annotator.services import export_shelf
 
     serve(trained)

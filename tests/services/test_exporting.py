@@ -1,6 +1,8 @@
 import json
+import os
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -244,8 +246,14 @@ exporting.export(Workspace.open(Path(sys.argv[1])), "json", Path(sys.argv[2]))
     killed = subprocess.run([sys.executable, "-c", code, str(stocked.folder), str(file)], check=False)
     assert killed.returncode == -9
     assert not file.exists()
+    (left,) = tmp_path.glob(".labels.json.*.tmp")
+    exporting.export(stocked, "json", file)
+    assert left.exists()  # it might be an export that still runs
+    yesterday = time.time() - 25 * 3600
+    os.utime(left, (yesterday, yesterday))
     exporting.export(stocked, "json", file)
     assert json.loads(file.read_text())["images"]
+    assert names(tmp_path) == ["labels.json", "workspace"]
 
 
 def test_a_format_that_does_not_read_to_the_end_is_refused(

@@ -1,21 +1,17 @@
-import io
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 
 import numpy as np
 import pytest
 
-from annotator.arrays import write_array, write_whole
 from annotator.services import labelling
-from annotator.services.people import annotator_called
 from annotator.services.snapshots import decided_on, live_tags, parts, take
 from annotator.services.spool import spooled
 from annotator.terms import LabelState, Origin, RoundStatus, Split
 from annotator.workspace import Workspace
-from db.models import Image, Label, Model, Review, Round, Tag
-from tests.services.rows import add_images, add_tags
+from db.models import Image, Label, Tag
+from tests.services.rows import NOW, add_images, add_tags, review, settle, truth
 
 YES, NO, UNKNOWN = LabelState.POSITIVE, LabelState.NEGATIVE, LabelState.UNKNOWN
-NOW = datetime(2026, 3, 1, tzinfo=UTC)
 
 
 def stock(workspace: Workspace) -> Workspace:
@@ -33,38 +29,6 @@ def stocked(workspace: Workspace) -> Workspace:
 @pytest.fixture
 def stocked_anywhere(any_workspace: Workspace) -> Workspace:
     return stock(any_workspace)
-
-
-def settle(workspace: Workspace, number: int, labels: list[list[int]], status: RoundStatus) -> None:
-    write_array(workspace.round_file(number), np.array(labels, np.int8))
-    with workspace.transaction() as session:
-        if session.get(Model, 1) is None:
-            session.add(
-                Model(
-                    id=1, backbone="b", head="h", snapshot_hash="", tag_ids=[1, 2], labels_used=0, images_used=0,
-                    metrics={}, in_use=True, verdict="", at=NOW,
-                )
-            )  # fmt: skip
-        person = annotator_called(session, "anna")
-        session.flush()
-        session.add(
-            Round(
-                number=number, status=status, seed=1, pool_hash="", pool_size=6, model_id=1, tag_ids=[1, 2],
-                targets={}, annotator_id=person.id, at=NOW, settled_at=NOW,
-            )
-        )  # fmt: skip
-
-
-def truth(workspace: Workspace, labels: list[list[int]]) -> None:
-    buffer = io.BytesIO()
-    np.savez(buffer, labels=np.array(labels, np.int8), tag_ids=np.array([1, 2]), at=np.array(1000))
-    write_whole(workspace.truth_file, buffer.getvalue())
-
-
-def review(workspace: Workspace, row: int, tag: int, state: LabelState) -> None:
-    with workspace.transaction() as session:
-        person = annotator_called(session, "rita")
-        session.add(Review(image_row=row, tag_id=tag, reviewer_id=person.id, state=state, at=NOW))
 
 
 def test_reviews_outrank_people_people_the_truth_and_the_truth_a_round(stocked_anywhere: Workspace) -> None:
