@@ -70,6 +70,16 @@ class TaskKind(StrEnum):
     """Several images at once, chosen by the person in Search or a cluster: never measures."""
 
 
+class SkipReason(StrEnum):
+    """Why a person does not answer a question."""
+
+    BROKEN = "cannot be seen"
+    UNCLEAR_TAG = "tag unclear"
+    NOT_SURE = "not my field"
+    UNSUITABLE = "should not be here"
+    OTHER = "other"
+
+
 class WorkMode(StrEnum):
     """How a person works."""
 

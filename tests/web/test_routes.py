@@ -196,3 +196,19 @@ def test_answers_for_another_name_than_the_cookies_are_not_taken(client: TestCli
 @pytest.mark.parametrize("path", ["/api/pictures/320/", "/api/why/", "/api/tags/"])
 def test_a_number_beyond_all_numbers_is_not_found(client: TestClient, path: str) -> None:
     assert client.get(f"{path}{10**25}").status_code == 404
+
+
+def test_a_skipped_question_is_not_asked_again(client: TestClient) -> None:
+    asked = client.post("/api/claim", json={"tag": None, "count": 2}).json()["questions"]
+    task = asked[0]["task"]
+    assert client.post("/api/skip", json={"task": task, "reason": "tag unclear"}).json() == {"skipped": task}
+    again = client.post("/api/claim", json={"tag": None, "count": 9}).json()["questions"]
+    assert asked[0]["image"] not in {question["image"] for question in again}
+
+
+@pytest.mark.parametrize(
+    ("body", "status"),
+    [({}, 400), ({"task": 1, "reason": 3}, 400), ({"task": 1, "reason": "x"}, 400), ({"task": 99_999}, 404)],
+)
+def test_a_skip_that_names_nothing_is_refused(client: TestClient, body: dict[str, object], status: int) -> None:
+    assert client.post("/api/skip", json=body).status_code == status
