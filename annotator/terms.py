@@ -21,6 +21,8 @@ class Origin(IntEnum):
     ROUND = 3
     TRUTH = 4
     """Brought along by an import that was declared to be true (``import --as-truth``)."""
+    GOLD = 5
+    """Declared known by a person, to measure people: neither trains nor measures a model."""
 
 
 class SuggestionOrigin(StrEnum):

@@ -47,6 +47,10 @@ class Project(BaseModel):
     overlap_tags: dict[str, Annotated[int, Field(ge=1, le=9)]] = Field(
         {}, description="how many people questions about single tags are asked of, by name"
     )
+    gold_share: float = Field(0, ge=0, le=0.5, description="share of the questions whose answer is known (gold)")
+    skill_floor: float = Field(
+        0.8, gt=0, lt=1, description="share of right answers below which a person raises an alarm"
+    )
     strategy: str = Field("facility_location", description="query strategy of the Label queue")
     head: str = Field("text_anchored", description="head that training fits")
     loss: str = Field("masked_bce", description="loss that training minimises")

@@ -76,7 +76,8 @@ def write(
         entry = {**key, "state": change.state, "previous": previous, **why, "submission_id": submission_id, "at": at}
         journal.append(entry)
     _execute(session, fresh, changed, [], journal)
-    _close_questions(session, annotator_id, set(latest), at)
+    counted = {pair for pair, change in latest.items() if change.kind != TaskKind.GOLD}
+    _close_questions(session, annotator_id, counted, at)
     return sum(entry["previous"] != entry["state"] for entry in journal)
 
 

@@ -10,6 +10,7 @@ from sqlalchemy.orm import InstrumentedAttribute, Session
 
 from annotator.errors import BadInputError
 from annotator.services.answers import MOST_CLIENT, Answer, Receipt
+from annotator.services.gold_questions import corrections
 from annotator.services.label_moves import STRENGTH, moved_since
 from annotator.services.label_store import Change, Pair, is_held, parts, standing, take_back, write
 from annotator.services.people import annotator_called
@@ -102,8 +103,8 @@ def write_labels(
 
 
 def answered_count(session: Session) -> int:
-    """Images on which at least one person answered."""
-    return session.scalar(select(func.count(Label.image_row.distinct()))) or 0
+    """Images on which at least one person answered; answers to gold measure that person alone."""
+    return session.scalar(select(func.count(Label.image_row.distinct())).where(Label.kind != TaskKind.GOLD)) or 0
 
 
 def _apply(session: Session, submission: Submission, answer: Answer, project: Project, receipt: Receipt) -> str | None:
@@ -127,6 +128,7 @@ def _apply(session: Session, submission: Submission, answer: Answer, project: Pr
     if taken:
         message = f"the lease had ended and somebody else got {len(taken)} of these questions; both answers are kept"
         receipt.notes.append({"seq": answer.seq, "message": message})
+    receipt.notes += corrections(session, tasks, answer)
     return None
 
 

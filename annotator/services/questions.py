@@ -14,7 +14,7 @@ from annotator.services.label_store import parts
 from annotator.services.overlap import votes_for
 from annotator.services.people import tidy
 from annotator.services.tasks import SHOWN_TAGS
-from annotator.terms import Split
+from annotator.terms import Split, TaskKind
 from annotator.workspace import Workspace
 from db.models import Annotator, Image, Label, Tag, Task
 
@@ -75,7 +75,7 @@ def described(workspace: Workspace, annotator: str, asked: Sequence[Task]) -> li
         {
             "task": task.id,
             "image": task.image_row,
-            "kind": task.kind.value,
+            "kind": _shown_kind(task).value,
             "reason": task.reason,
             "expected": "absent" if tasks.Band.of(task.position) == tasks.Band.REJECT else "present",
             "width": sizes[task.image_row][0],
@@ -86,6 +86,13 @@ def described(workspace: Workspace, annotator: str, asked: Sequence[Task]) -> li
         }
         for task in asked
     ]
+
+
+def _shown_kind(task: Task) -> TaskKind:
+    """Gold looks like the questions that it stands among."""
+    if task.kind != TaskKind.GOLD:
+        return task.kind
+    return TaskKind.PICK if tasks.Band.of(task.position) == tasks.Band.PICK else TaskKind.AUDIT
 
 
 def _answered(session: Session, annotator: str, rows: Sequence[int]) -> dict[int, dict[int, int]]:

@@ -26,7 +26,7 @@ ACCEPT, REJECT = "accept", "reject"
 SIDES = {ACCEPT: LabelState.POSITIVE, REJECT: LabelState.NEGATIVE}
 SPENT = (RoundSet.draws > 0) | (Round.status == RoundStatus.ROLLED_BACK)
 LEAST_ALPHA = 1e-9  # stands for nothing: a set proves itself under it only when nearly all of it is drawn
-PEOPLE = (Origin.HUMAN, Origin.REVIEW, Origin.TRUTH)
+PEOPLE = (Origin.HUMAN, Origin.REVIEW, Origin.TRUTH, Origin.GOLD)
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ from annotator.learning.splits import assign_splits
 from annotator.snapshot import SPLIT_CODES, Snapshot, SnapshotTag
 from annotator.terms import LabelState, Origin, RoundStatus, TaskKind
 from annotator.workspace import Workspace
-from db.models import Annotator, Image, ImageFile, Label, Review, Round, RoundSet, Tag
+from db.models import Annotator, Gold, Image, ImageFile, Label, Review, Round, RoundSet, Tag
 
 UNKNOWN = LabelState.UNKNOWN
 WITHDRAWN = "withdrawn"  # the decision of a settled set whose tag has become another one since
@@ -38,11 +38,13 @@ def live_tags(session: Session) -> list[Tag]:
 
 
 def votes(session: Session, tags: list[Tag]) -> Votes:
-    """All present labels on `tags`."""
+    """All present labels on `tags`; answers to gold are no votes."""
     column = {tag.id: place for place, tag in enumerate(tags)}
-    query = select(
-        Label.image_row, Label.tag_id, Label.state, Label.annotator_id, Label.at, Label.kind, Label.round_number
-    ).order_by(Label.image_row, Label.tag_id, Label.annotator_id)
+    query = (
+        select(Label.image_row, Label.tag_id, Label.state, Label.annotator_id, Label.at, Label.kind, Label.round_number)
+        .where(Label.kind != TaskKind.GOLD)
+        .order_by(Label.image_row, Label.tag_id, Label.annotator_id)
+    )
     if len(tags) == 1:
         query = query.where(Label.tag_id == tags[0].id)
     found = [row for row in session.execute(query).all() if row.tag_id in column]
@@ -58,7 +60,7 @@ def votes(session: Session, tags: list[Tag]) -> Votes:
 
 
 def take(workspace: Workspace) -> Snapshot:
-    """The accepted labels now: review before people's majority before truth before rounds."""
+    """The accepted labels now: review before gold before people's majority before truth before rounds."""
     with workspace.reading() as session:
         tags = live_tags(session)
         parents = {tag.id: tag.name for tag in tags}
@@ -72,7 +74,7 @@ def take(workspace: Workspace) -> Snapshot:
         _paint_rounds(canvas, workspace, session, tags)
         _paint_truth(canvas, workspace, session, tags)
         _paint_votes(canvas, votes(session, tags), dict(session.execute(select(Annotator.id, Annotator.name)).all()))
-        _paint_reviews(canvas, session, tags)
+        _paint_gold(canvas, session, tags)
         groups = np.array([_group(image.near_duplicate_group, image.row) for image in images], np.int64)
         sha256 = tuple(image.sha256 for image in images)
         return Snapshot(
@@ -112,7 +114,7 @@ def decided_on(workspace: Workspace, session: Session, tag: Tag) -> Decided:
     _paint_rounds(canvas, workspace, session, [tag])
     _paint_truth(canvas, workspace, session, [tag])
     _paint_votes(canvas, votes(session, [tag]), {name.id: name.name for name in session.scalars(select(Annotator))})
-    _paint_reviews(canvas, session, [tag])
+    _paint_gold(canvas, session, [tag])
     return Decided((SnapshotTag(tag.id, tag.name),), canvas.labels, canvas.origins)
 
 
@@ -215,6 +217,23 @@ def _paint_reviews(canvas: _Canvas, session: Session, tags: list[Tag]) -> None:
         if review.tag_id in column:
             where = (review.image_row, column[review.tag_id])
             canvas.paint(where, review.state, Origin.REVIEW, canvas.place(name), int(review.at.timestamp()))
+
+
+def _paint_gold(canvas: _Canvas, session: Session, tags: list[Tag]) -> None:
+    """What is known, with the verdicts: a review's state stands, also on a known pair, which stays gold all the same,
+    because a model that learned it would hand people the answers they are measured by."""
+    column = {tag.id: place for place, tag in enumerate(tags)}
+    now = merged_into(session)
+    query = select(Gold, Annotator.name).join(Annotator, Annotator.id == Gold.annotator_id).order_by(Gold.state)
+    known = []
+    for gold, name in session.execute(query):
+        tag_id = now.get(gold.tag_id, gold.tag_id)
+        if tag_id in column:
+            known.append((gold.image_row, column[tag_id]))
+            canvas.paint(known[-1], gold.state, Origin.GOLD, canvas.place(name), int(gold.at.timestamp()))
+    _paint_reviews(canvas, session, tags)
+    for where in known:
+        canvas.origins[where] = Origin.GOLD
 
 
 def _group(group: int | None, row: int) -> int:

@@ -4,10 +4,11 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from enum import IntEnum
 
-from sqlalchemy import ColumnElement, and_, delete, exists, func, or_, select, update
+from sqlalchemy import ColumnElement, Integer, and_, delete, exists, func, or_, select, update
 from sqlalchemy.orm import Session, aliased
 
 from annotator.errors import ForbiddenError
+from annotator.services import gold_questions
 from annotator.services.overlap import asks_several
 from annotator.services.people import annotator_called
 from annotator.terms import TaskKind, WorkMode
@@ -18,7 +19,8 @@ NO_ANSWER = (TaskKind.BULK, TaskKind.GOLD)  # kinds of labels that leave an imag
 MOST_AT_ONCE = 200
 MOST_RENEWED = 500
 BAND_SIZE = 100_000_000
-_ORDER = (Task.for_id.is_(None), Task.position, Task.id)  # what is for one person alone comes first
+# What is for one person alone comes first, but gold, which is to look like the others.
+_ORDER = (or_(Task.for_id.is_(None), Task.kind == TaskKind.GOLD).cast(Integer), Task.position, Task.id)
 SHOWN_TAGS = 24  # chips beside a picture; a vocabulary up to this size is asked whole
 
 
@@ -62,7 +64,9 @@ def claim(
             task.leased_until = until
         room = left_today(session, person)
         wanted = count - len(held) if room is None else min(count - len(held), room)
-        return held + _claim_free(session, person.id, [*conditions, *_in_band(band)], wanted, until)
+        gold = gold_questions.how_many(session, project, person.id, wanted)
+        fresh = _claim_free(session, person.id, [*conditions, *_in_band(band)], wanted - gold, until)
+        return held + sorted(fresh + gold_questions.mixed(session, project, person.id, fresh, gold, until), key=_place)
 
 
 def left_today(session: Session, person: Annotator) -> int | None:
@@ -154,7 +158,8 @@ def add_verify_picks(
 
     `votes`: how many people each row is asked of, one where it is not named.
     """
-    asked = set(session.scalars(select(Task.image_row).where(Task.tag_id == tag_id, Task.done_at.is_(None))))
+    waiting = select(Task.image_row).where(Task.tag_id == tag_id, Task.done_at.is_(None), Task.kind != TaskKind.GOLD)
+    asked = set(session.scalars(waiting))
     said = select(Label.image_row).where(Label.tag_id == tag_id, Label.kind != TaskKind.GOLD)
     fresh = [row for row in rows if row not in asked | set(session.scalars(said))]
     for place, row in copies(fresh, votes or {}):
@@ -254,4 +259,9 @@ def _claim_free(
     free = select(Task.id).where(*conditions).order_by(*_ORDER).limit(count).with_for_update(skip_locked=True)
     claimed = update(Task).where(Task.id.in_(free)).values(annotator_id=person_id, leased_until=until).returning(Task)
     found = session.scalars(claimed.execution_options(synchronize_session=False, populate_existing=True)).all()
-    return sorted(found, key=lambda task: (task.for_id is None, task.position, task.id))
+    return sorted(found, key=_place)
+
+
+def _place(task: Task) -> tuple[bool, int, int]:
+    """`_ORDER` of a task in hand."""
+    return task.for_id is None or task.kind == TaskKind.GOLD, task.position, task.id
