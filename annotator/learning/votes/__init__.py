@@ -3,6 +3,9 @@
 "Cannot tell" is no vote, for absent least of all. Each policy takes its settings as keywords.
 """
 
+import inspect
+
+from annotator.errors import UnknownNameError
 from annotator.learning.votes.base import Belief, Consensus, Policy, Rates, Skills, VoteTable
 from annotator.learning.votes.dawid_skene import dawid_skene
 from annotator.learning.votes.majority import majority
@@ -18,4 +21,19 @@ VOTES: dict[str, Policy] = {
     "one_coin": one_coin,
 }
 
-__all__ = ["VOTES", "Belief", "Consensus", "Policy", "Rates", "Skills", "VoteTable"]
+
+def reach_consensus(name: str, votes: VoteTable, **settings: float) -> Consensus:
+    """What the policy called `name` (a key of VOTES) makes of the votes, with its settings as keywords.
+
+    Raises UnknownNameError for a policy that is not there or a setting that it does not have.
+    """
+    if name not in VOTES:
+        raise UnknownNameError("vote policy", name, VOTES)
+    known = [setting for setting in inspect.signature(VOTES[name]).parameters if setting != "votes"]
+    for setting in settings:
+        if setting not in known:
+            raise UnknownNameError(f"setting of {name}", setting, known)
+    return VOTES[name](votes, **settings)
+
+
+__all__ = ["VOTES", "Belief", "Consensus", "Policy", "Rates", "Skills", "VoteTable", "reach_consensus"]

@@ -1,7 +1,8 @@
 """What every vote policy takes and gives, and the counting they share."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -173,10 +174,8 @@ class Consensus:
         return Belief(targets, weights)
 
 
-class Policy(Protocol):
-    """A way to come from votes to one word. The order of the votes makes no difference to the last bit."""
-
-    def __call__(self, votes: VoteTable, /) -> Consensus: ...
+Policy = Callable[..., Consensus]
+"""A `VoteTable`, and settings as keywords, to one word a pair. The order of the votes changes not even the last bit."""
 
 
 def concluded(found: Tally, belief: Figures, states: States, skills: Skills | None = None) -> Consensus:

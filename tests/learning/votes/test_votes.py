@@ -7,9 +7,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from annotator.errors import BadInputError, UsageError
+from annotator.errors import BadInputError, UnknownNameError, UsageError
 from annotator.learning.fit import fit_head
-from annotator.learning.votes import VOTES, Consensus, Policy, VoteTable
+from annotator.learning.votes import VOTES, Consensus, Policy, VoteTable, reach_consensus
+from annotator.learning.votes.share_threshold import share_threshold
 from tests.learning.votes.tables import simulate, table, tables
 
 every_policy = pytest.mark.parametrize("policy", VOTES.values(), ids=VOTES)
@@ -124,6 +125,15 @@ def test_a_consensus_can_be_learned_from_and_who_could_not_tell_moves_no_head(po
 def test_labels_lie_at_their_images_and_tags() -> None:
     found = VOTES["majority"](table((2, 1, 0, 1), (0, 0, 0, 0), (1, 1, 0, -1)))
     np.testing.assert_array_equal(found.labels(3, 2), [[0, -1], [-1, -1], [-1, 1]])
+
+
+def test_a_policy_is_reached_by_name_with_its_settings_and_what_is_not_there_is_named() -> None:
+    votes = simulate(30).votes
+    same(reach_consensus("share_threshold", votes, share=0.9), share_threshold(votes, share=0.9))
+    with pytest.raises(UnknownNameError, match="no vote policy is called 'majorty'"):
+        reach_consensus("majorty", votes)
+    with pytest.raises(UnknownNameError, match="no setting of majority is called 'share'"):
+        reach_consensus("majority", votes, share=0.9)
 
 
 def test_two_votes_of_one_person_on_one_pair_are_named() -> None:
