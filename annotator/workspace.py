@@ -47,6 +47,10 @@ class Project(BaseModel):
     overlap_tags: dict[str, Annotated[int, Field(ge=1, le=9)]] = Field(
         {}, description="how many people questions about single tags are asked of, by name"
     )
+    vote_policy: str = Field("majority", description="how several people's votes become one word")
+    vote_threshold: float = Field(
+        2 / 3, gt=0.5, le=1, description="share (share_threshold) or probability (dawid_skene, one_coin) that decides"
+    )
     gold_share: float = Field(0, ge=0, le=0.5, description="share of the questions whose answer is known (gold)")
     skill_floor: float = Field(
         0.8, gt=0, lt=1, description="share of right answers below which a person raises an alarm"

@@ -13,7 +13,7 @@ from annotator.arrays import write_whole
 from annotator.errors import TableError
 from annotator.importers.tables import LabelRow, match_rows, read_labels
 from annotator.services import labelling, vocabulary
-from annotator.services.snapshots import live_tags
+from annotator.services.votes import live_tags
 from annotator.terms import LabelState
 from annotator.workspace import Workspace
 from db.models import Image, ImageFile

@@ -1,7 +1,7 @@
 """Snapshots of the store: the accepted labels at this moment, as arrays."""
 
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, replace
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -9,58 +9,19 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from annotator.learning.splits import assign_splits
+from annotator.learning.votes import Consensus
+from annotator.services.votes import Votes, concluded, decided_votes, live_tags, votes
 from annotator.snapshot import SPLIT_CODES, Snapshot, SnapshotTag
-from annotator.terms import LabelState, Origin, RoundStatus, TaskKind
-from annotator.workspace import Workspace
-from db.models import Annotator, Gold, Image, ImageFile, Label, Review, Round, RoundSet, Tag
+from annotator.terms import LabelState, Origin, RoundStatus
+from annotator.workspace import Project, Workspace
+from db.models import Annotator, Gold, Image, ImageFile, Review, Round, RoundSet, Tag
 
 UNKNOWN = LabelState.UNKNOWN
 WITHDRAWN = "withdrawn"  # the decision of a settled set whose tag has become another one since
-VOTE_KEY = 1 << 20  # tags fit below it: (image, tag) pairs become one sortable integer
-
-
-@dataclass(frozen=True)
-class Votes:
-    """Labels as columns: image row, tag column, state, annotator id, seconds since 1970, may-train."""
-
-    rows: NDArray[np.int64]
-    columns: NDArray[np.int64]
-    states: NDArray[np.int8]
-    annotators: NDArray[np.int64]
-    at: NDArray[np.int64]
-    kinds: tuple[TaskKind, ...]
-    rounds: NDArray[np.int64]  # 0: none
-
-
-def live_tags(session: Session) -> list[Tag]:
-    """The tags in use, in the order of their columns."""
-    return list(session.scalars(select(Tag).where(Tag.archived.is_(False)).order_by(Tag.id)))
-
-
-def votes(session: Session, tags: list[Tag]) -> Votes:
-    """All present labels on `tags`; answers to gold are no votes."""
-    column = {tag.id: place for place, tag in enumerate(tags)}
-    query = (
-        select(Label.image_row, Label.tag_id, Label.state, Label.annotator_id, Label.at, Label.kind, Label.round_number)
-        .where(Label.kind != TaskKind.GOLD)
-        .order_by(Label.image_row, Label.tag_id, Label.annotator_id)
-    )
-    if len(tags) == 1:
-        query = query.where(Label.tag_id == tags[0].id)
-    found = [row for row in session.execute(query).all() if row.tag_id in column]
-    return Votes(
-        np.array([row.image_row for row in found], np.int64),
-        np.array([column[row.tag_id] for row in found], np.int64),
-        np.array([row.state for row in found], np.int8),
-        np.array([row.annotator_id for row in found], np.int64),
-        np.array([int(row.at.timestamp()) for row in found], np.int64),
-        tuple(row.kind for row in found),
-        np.array([row.round_number or 0 for row in found], np.int64),
-    )
 
 
 def take(workspace: Workspace) -> Snapshot:
-    """The accepted labels now: review before gold before people's majority before truth before rounds."""
+    """The accepted labels now: review before gold before people's votes before truth before rounds."""
     with workspace.reading() as session:
         tags = live_tags(session)
         parents = {tag.id: tag.name for tag in tags}
@@ -73,7 +34,7 @@ def take(workspace: Workspace) -> Snapshot:
         canvas = _Canvas(len(images), len(tags))
         _paint_rounds(canvas, workspace, session, tags)
         _paint_truth(canvas, workspace, session, tags)
-        _paint_votes(canvas, votes(session, tags), dict(session.execute(select(Annotator.id, Annotator.name)).all()))
+        _paint_votes(canvas, *decided_votes(workspace.project, session, tags), _names(session))
         _paint_gold(canvas, session, tags)
         groups = np.array([_group(image.near_duplicate_group, image.row) for image in images], np.int64)
         sha256 = tuple(image.sha256 for image in images)
@@ -113,9 +74,16 @@ def decided_on(workspace: Workspace, session: Session, tag: Tag) -> Decided:
     canvas = _Canvas(session.scalar(select(func.count(Image.row))) or 0, 1)
     _paint_rounds(canvas, workspace, session, [tag])
     _paint_truth(canvas, workspace, session, [tag])
-    _paint_votes(canvas, votes(session, [tag]), {name.id: name.name for name in session.scalars(select(Annotator))})
+    _paint_votes(canvas, *decided_votes(workspace.project, session, [tag]), _names(session))
     _paint_gold(canvas, session, [tag])
     return Decided((SnapshotTag(tag.id, tag.name),), canvas.labels, canvas.origins)
+
+
+Accepted = TypeVar("Accepted", bound=Snapshot | Decided)
+
+
+def _names(session: Session) -> dict[int, str]:
+    return dict(session.execute(select(Annotator.id, Annotator.name)).all())
 
 
 class _Canvas:
@@ -192,22 +160,40 @@ def _paint_truth(canvas: _Canvas, workspace: Workspace, session: Session, tags: 
                 canvas.paint((rows, column[tag_id]), state, Origin.TRUTH, canvas.place("truth"), at)
 
 
-def _paint_votes(canvas: _Canvas, votes: Votes, names: dict[int, str]) -> None:
-    """The majority of the people who could tell; a tie is a "cannot tell" that more votes or a review will end."""
-    if not len(votes.rows):
+def _paint_votes(canvas: _Canvas, found: Votes, said: Consensus, names: dict[int, str]) -> None:
+    """What people's votes come to; undecided is a "cannot tell" that more votes or a review will end.
+
+    Both are in the order of image and tag.
+    """
+    if not len(found.rows):
         return
-    pairs, inverse = np.unique(votes.rows * VOTE_KEY + votes.columns, return_inverse=True)
-    balance = np.zeros(len(pairs), np.int64)
-    np.add.at(balance, inverse, np.where(votes.states == UNKNOWN, 0, 2 * (votes.states == 1).astype(np.int64) - 1))
-    states = np.where(balance > 0, 1, np.where(balance < 0, 0, int(UNKNOWN))).astype(np.int8)
-    latest = np.zeros(len(pairs), np.int64)
-    np.maximum.at(latest, inverse, votes.at)
-    who = np.zeros(len(pairs), np.int64)
-    who[inverse] = [canvas.place(names[annotator]) for annotator in votes.annotators.tolist()]
-    several = np.bincount(inverse, minlength=len(pairs)) > 1
+    new = np.ones(len(found.rows), bool)
+    new[1:] = (np.diff(found.rows) != 0) | (np.diff(found.columns) != 0)
+    pair = np.cumsum(new) - 1
+    latest = np.maximum.reduceat(found.at, np.flatnonzero(new))
+    who = np.zeros(len(latest), np.int64)
+    who[pair] = [canvas.place(names[annotator]) for annotator in found.annotators.tolist()]
+    several = np.bincount(pair, minlength=len(latest)) > 1
     if several.any():
         who[several] = canvas.place("several people")
-    canvas.paint((pairs // VOTE_KEY, pairs % VOTE_KEY), states, Origin.HUMAN, who, latest)
+    canvas.paint((said.images, said.tags), said.states, Origin.HUMAN, who, latest)
+
+
+def by_majority(project: Project, session: Session, accepted: Accepted) -> Accepted:
+    """The same with the majority's word wherever people's votes decided, whatever the policy.
+
+    What proves a set has to be a fact of each image alone: under other policies answers elsewhere may move it.
+    """
+    if project.vote_policy in ("majority", "soft_share"):  # whose states are the majority's
+        return accepted
+    tags = [session.get_one(Tag, tag.id) for tag in accepted.tags]
+    said = concluded(project, votes(session, tags), "majority")
+    labels = accepted.labels.copy()
+    there = said.images < len(labels)  # an image may have come since
+    where = said.images[there], said.tags[there]
+    human = accepted.origins[where] == Origin.HUMAN
+    labels[where[0][human], where[1][human]] = said.states[there][human]
+    return replace(accepted, labels=labels)
 
 
 def _paint_reviews(canvas: _Canvas, session: Session, tags: list[Tag]) -> None:

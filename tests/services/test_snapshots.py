@@ -7,7 +7,8 @@ import pytest
 from annotator.arrays import write_array, write_whole
 from annotator.services import labelling
 from annotator.services.people import annotator_called
-from annotator.services.snapshots import decided_on, live_tags, take
+from annotator.services.snapshots import decided_on, take
+from annotator.services.votes import live_tags
 from annotator.terms import LabelState, Origin, RoundStatus, Split
 from annotator.workspace import Workspace
 from db.models import Image, Label, Model, Review, Round, Tag
