@@ -63,9 +63,9 @@ class Snapshot:
         return hash_of(self.sha256, names, (self.labels,), (self.origins,), (self.splits,))
 
     def by_people(self) -> NDArray[np.int8]:
-        """(N, C) labels with everything the machine settled turned back to unknown."""
-        machine = self.origins == Origin.ROUND
-        return np.where(machine, np.int8(LabelState.UNKNOWN), self.labels)
+        """(N, C) labels that may teach or measure: what the machine settled, and gold, turned back to unknown."""
+        neither = np.isin(self.origins, (Origin.ROUND, Origin.GOLD))
+        return np.where(neither, np.int8(LabelState.UNKNOWN), self.labels)
 
     def in_split(self, *splits: Split) -> NDArray[np.bool_]:
         """(N,) which images are in one of `splits`."""

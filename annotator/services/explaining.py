@@ -8,7 +8,7 @@ from sqlalchemy.orm import Session
 
 from annotator.services import embedding, imported_arrays, models, searching, suggesting, tiles
 from annotator.services.label_store import parts
-from annotator.services.snapshots import live_tags
+from annotator.services.votes import live_tags
 from annotator.snapshot import SnapshotTag
 from annotator.terms import LabelState, SuggestionOrigin
 from annotator.workspace import Workspace

@@ -10,8 +10,8 @@ from annotator.errors import TableError
 from annotator.importers.tables import LabelRow, match_rows, read_labels
 from annotator.services import labelling, vocabulary
 from annotator.services.rights import Right, needs
-from annotator.services.snapshots import live_tags
 from annotator.services.truths import stored_truth, write_truth
+from annotator.services.votes import live_tags
 from annotator.terms import LabelState
 from annotator.workspace import Workspace
 from db.models import Image, ImageFile

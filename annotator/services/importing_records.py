@@ -25,9 +25,9 @@ from annotator.services.label_rows import Key, LabelRows, Said, strongest
 from annotator.services.label_store import parts
 from annotator.services.people import annotator_called
 from annotator.services.rights import Right, needs
-from annotator.services.snapshots import live_tags
 from annotator.services.tag_mapping import UNKNOWN, Mapped, map_tags, read_map
 from annotator.services.truths import stored_truth, write_truth
+from annotator.services.votes import live_tags
 from annotator.terms import LabelState, Origin, Split
 from annotator.workspace import Workspace
 from db.models import Image, Tag

@@ -18,9 +18,10 @@ from annotator.records import Header, Record, RecordBox, RecordLabel, RecordRela
 from annotator.scoring.fusion import ORIGINS
 from annotator.services import imported_arrays, suggesting
 from annotator.services.imported_arrays import Boxes
-from annotator.services.snapshots import live_tags, parts
+from annotator.services.snapshots import parts
 from annotator.services.spool import Part, Spool, counted, spooled
 from annotator.services.suggesting import Board
+from annotator.services.votes import live_tags
 from annotator.snapshot import SPLIT_CODES
 from annotator.terms import LabelState, Origin
 from annotator.workspace import Workspace

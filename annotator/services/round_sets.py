@@ -15,7 +15,7 @@ from annotator.learning import audits, cascade
 from annotator.learning.audits import AcceptGoal, AuditState, Decision, RejectGoal
 from annotator.learning.bounds import ACCEPT_PRIOR, REJECT_PRIOR, Mixture, Prior, set_prior
 from annotator.learning.planning import Standing
-from annotator.services.snapshots import Decided
+from annotator.services.snapshots import Decided, by_majority
 from annotator.snapshot import Snapshot
 from annotator.terms import LabelState, Origin, RoundStatus, Split
 from annotator.workspace import Workspace
@@ -26,7 +26,7 @@ ACCEPT, REJECT = "accept", "reject"
 SIDES = {ACCEPT: LabelState.POSITIVE, REJECT: LabelState.NEGATIVE}
 SPENT = (RoundSet.draws > 0) | (Round.status == RoundStatus.ROLLED_BACK)
 LEAST_ALPHA = 1e-9  # stands for nothing: a set proves itself under it only when nearly all of it is drawn
-PEOPLE = (Origin.HUMAN, Origin.REVIEW, Origin.TRUTH)
+PEOPLE = (Origin.HUMAN, Origin.REVIEW, Origin.TRUTH, Origin.GOLD)
 
 
 @dataclass(frozen=True)
@@ -88,8 +88,9 @@ def audited(
 
     Sets of tags that `snapshot` does not hold are left out; `pool`: the round's rows.
     The counts and bounds of the sets follow, also of a settled round (they tighten); the decision is that of the open
-    one.
+    one. People's answers count by their majority, whatever the vote policy.
     """
+    snapshot = by_majority(workspace.project, session, snapshot)
     who = members(workspace, round_.number)
     asked = by_people(snapshot)
     order = cascade.draw_order(round_.seed, pool)

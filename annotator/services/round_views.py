@@ -9,7 +9,8 @@ from annotator.errors import MissingError
 from annotator.learning.bounds import interval_path
 from annotator.services import models, round_records
 from annotator.services.round_sets import ACCEPT, audited, prior_of
-from annotator.services.snapshots import decided_on, live_tags, withdrawn
+from annotator.services.snapshots import decided_on, withdrawn
+from annotator.services.votes import live_tags
 from annotator.terms import LabelState, Origin, RoundStatus
 from annotator.workspace import Workspace
 from db.models import Round, Tag

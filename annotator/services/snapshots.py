@@ -1,8 +1,8 @@
 """Snapshots of the store: the accepted labels at this moment, as arrays."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, replace
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,60 +10,21 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from annotator.learning.splits import assign_splits
+from annotator.learning.votes import Consensus
 from annotator.services.label_store import parts as in_queries
+from annotator.services.votes import MODELS, Votes, among, concluded, decided_votes, live_tags, votes
 from annotator.snapshot import SPLIT_CODES, Snapshot, SnapshotTag
-from annotator.terms import LabelState, Origin, RoundStatus, TaskKind
-from annotator.workspace import Workspace
-from db.models import Annotator, Image, ImageFile, Label, Review, Round, RoundSet, Tag
+from annotator.terms import LabelState, Origin, RoundStatus
+from annotator.workspace import Project, Workspace
+from db.models import Annotator, Gold, Image, ImageFile, Review, Round, RoundSet, Tag
 
 UNKNOWN = LabelState.UNKNOWN
 WITHDRAWN = "withdrawn"  # the decision of a settled set whose tag has become another one since
 PART = 4096  # images of one part: with 1,000 tags its arrays are 33 MB
-VOTE_KEY = 1 << 20  # tags fit below it: (image, tag) pairs become one sortable integer
-
-
-@dataclass(frozen=True)
-class Votes:
-    """Labels as columns: image row, tag column, state, annotator id, seconds since 1970, may-train."""
-
-    rows: NDArray[np.int64]
-    columns: NDArray[np.int64]
-    states: NDArray[np.int8]
-    annotators: NDArray[np.int64]
-    at: NDArray[np.int64]
-    kinds: tuple[TaskKind, ...]
-    rounds: NDArray[np.int64]  # 0: none
-
-
-def live_tags(session: Session) -> list[Tag]:
-    """The tags in use, in the order of their columns."""
-    return list(session.scalars(select(Tag).where(Tag.archived.is_(False)).order_by(Tag.id)))
-
-
-def votes(session: Session, tags: list[Tag], rows: range | None = None) -> Votes:
-    """All present labels on `tags`, or those of the images in `rows`."""
-    column = {tag.id: place for place, tag in enumerate(tags)}
-    query = select(
-        Label.image_row, Label.tag_id, Label.state, Label.annotator_id, Label.at, Label.kind, Label.round_number
-    ).order_by(Label.image_row, Label.tag_id, Label.annotator_id)
-    if len(tags) == 1:
-        query = query.where(Label.tag_id == tags[0].id)
-    if rows is not None:
-        query = query.where(Label.image_row >= rows.start, Label.image_row < rows.stop)
-    found = [row for row in session.execute(query).all() if row.tag_id in column]
-    return Votes(
-        np.array([row.image_row for row in found], np.int64),
-        np.array([column[row.tag_id] for row in found], np.int64),
-        np.array([row.state for row in found], np.int8),
-        np.array([row.annotator_id for row in found], np.int64),
-        np.array([int(row.at.timestamp()) for row in found], np.int64),
-        tuple(row.kind for row in found),
-        np.array([row.round_number or 0 for row in found], np.int64),
-    )
 
 
 def take(workspace: Workspace, rows: range | None = None) -> Snapshot:
-    """The accepted labels now: review before people's majority before truth before rounds; of all images, or `rows`."""
+    """The accepted labels now, all or of `rows`: review before gold before votes before truth before rounds."""
     with workspace.reading() as session:
         frame = _Frame.of(workspace, session, live_tags(session))
         return _taken(frame, session, range(frame.images) if rows is None else rows)
@@ -98,6 +59,9 @@ def decided_on(workspace: Workspace, session: Session, tag: Tag) -> Decided:
     return Decided((SnapshotTag(tag.id, tag.name),), canvas.labels, canvas.origins)
 
 
+Accepted = TypeVar("Accepted", bound=Snapshot | Decided)
+
+
 @dataclass(frozen=True)
 class _Settled:
     """What one settled round says: its (N, C) states stay on the disk until rows of it are asked for.
@@ -121,11 +85,14 @@ class _Frame:
     people: dict[int, str]
     rounds: list[_Settled]
     truth: _Settled | None
-    fractions: dict[str, float]
+    project: Project
+    said: tuple[Votes, Consensus] | None
+    """All votes and what they come to, where the policy has to see all of them to say anything of one pair."""
 
     @classmethod
     def of(cls, workspace: Workspace, session: Session, tags: list[Tag]) -> "_Frame":
         last = session.scalar(select(func.max(Image.row)))
+        project = workspace.project
         return cls(
             tags=tags,
             column={tag.id: place for place, tag in enumerate(tags)},
@@ -133,7 +100,8 @@ class _Frame:
             people=dict(session.execute(select(Annotator.id, Annotator.name)).all()),
             rounds=_rounds(workspace, session),
             truth=_truth(workspace, session),
-            fractions={split.value: share for split, share in workspace.project.splits.items()},
+            project=project,
+            said=decided_votes(project, session, tags) if project.vote_policy in MODELS else None,
         )
 
 
@@ -207,7 +175,7 @@ def _taken(frame: _Frame, session: Session, rows: range) -> Snapshot:
         deciders=canvas.deciders,
         decider_names=tuple(canvas.names),
         decided_at=canvas.decided_at,
-        splits=_splits(frame.fractions, _first_of(session, sha256, groups), [image.given_split for image in images]),
+        splits=_splits(frame.project, _first_of(session, sha256, groups), [image.given_split for image in images]),
         groups=groups,
     )
 
@@ -243,9 +211,15 @@ def _painted(frame: _Frame, session: Session, rows: range) -> _Canvas:
         _paint_settled(canvas, settled, frame.column, Origin.ROUND, f"round {settled.number}")
     if frame.truth is not None:
         _paint_settled(canvas, frame.truth, frame.column, Origin.TRUTH, "truth")
-    _paint_votes(canvas, votes(session, frame.tags, rows), frame.people)
-    _paint_reviews(canvas, session, frame.column)
+    _paint_votes(canvas, *_decided_votes(frame, session, rows), frame.people)
+    _paint_gold(canvas, session, frame.column)
     return canvas
+
+
+def _decided_votes(frame: _Frame, session: Session, rows: range) -> tuple[Votes, Consensus]:
+    if frame.said is None:
+        return decided_votes(frame.project, session, frame.tags, rows)
+    return among(*frame.said, rows=rows)
 
 
 def _paint_settled(canvas: _Canvas, settled: _Settled, column: dict[int, int], origin: Origin, name: str) -> None:
@@ -258,23 +232,40 @@ def _paint_settled(canvas: _Canvas, settled: _Settled, column: dict[int, int], o
                 canvas.paint((lines, column[tag_id]), state, origin, canvas.place(name), settled.at)
 
 
-def _paint_votes(canvas: _Canvas, votes: Votes, names: dict[int, str]) -> None:
-    """The majority of the people who could tell; a tie is a "cannot tell" that more votes or a review will end."""
-    if not len(votes.rows):
+def _paint_votes(canvas: _Canvas, found: Votes, said: Consensus, names: dict[int, str]) -> None:
+    """What people's votes come to; undecided is a "cannot tell" that more votes or a review will end.
+
+    Both are in the order of image and tag.
+    """
+    if not len(found.rows):
         return
-    pairs, inverse = np.unique(votes.rows * VOTE_KEY + votes.columns, return_inverse=True)
-    balance = np.zeros(len(pairs), np.int64)
-    np.add.at(balance, inverse, np.where(votes.states == UNKNOWN, 0, 2 * (votes.states == 1).astype(np.int64) - 1))
-    states = np.where(balance > 0, 1, np.where(balance < 0, 0, int(UNKNOWN))).astype(np.int8)
-    latest = np.zeros(len(pairs), np.int64)
-    np.maximum.at(latest, inverse, votes.at)
-    who = np.zeros(len(pairs), np.int64)
-    who[inverse] = [canvas.place(names[annotator]) for annotator in votes.annotators.tolist()]
-    several = np.bincount(inverse, minlength=len(pairs)) > 1
+    new = np.ones(len(found.rows), bool)
+    new[1:] = (np.diff(found.rows) != 0) | (np.diff(found.columns) != 0)
+    pair = np.cumsum(new) - 1
+    latest = np.maximum.reduceat(found.at, np.flatnonzero(new))
+    who = np.zeros(len(latest), np.int64)
+    who[pair] = [canvas.place(names[annotator]) for annotator in found.annotators.tolist()]
+    several = np.bincount(pair, minlength=len(latest)) > 1
     if several.any():
         who[several] = canvas.place("several people")
-    where = (pairs // VOTE_KEY - canvas.rows.start, pairs % VOTE_KEY)
-    canvas.paint(where, states, Origin.HUMAN, who, latest)
+    canvas.paint((said.images - canvas.rows.start, said.tags), said.states, Origin.HUMAN, who, latest)
+
+
+def by_majority(project: Project, session: Session, accepted: Accepted) -> Accepted:
+    """The same with the majority's word wherever people's votes decided, whatever the policy.
+
+    What proves a set has to be a fact of each image alone: under other policies answers elsewhere may move it.
+    """
+    if project.vote_policy in ("majority", "soft_share"):  # whose states are the majority's
+        return accepted
+    tags = [session.get_one(Tag, tag.id) for tag in accepted.tags]
+    said = concluded(project, votes(session, tags), "majority")
+    labels = accepted.labels.copy()
+    there = said.images < len(labels)  # an image may have come since
+    where = said.images[there], said.tags[there]
+    human = accepted.origins[where] == Origin.HUMAN
+    labels[where[0][human], where[1][human]] = said.states[there][human]
+    return replace(accepted, labels=labels)
 
 
 def _paint_reviews(canvas: _Canvas, session: Session, column: dict[int, int]) -> None:
@@ -289,6 +280,27 @@ def _paint_reviews(canvas: _Canvas, session: Session, column: dict[int, int]) ->
             canvas.paint(where, review.state, Origin.REVIEW, canvas.place(name), int(review.at.timestamp()))
 
 
+def _paint_gold(canvas: _Canvas, session: Session, column: dict[int, int]) -> None:
+    """What is known, with the verdicts: a review's state stands, also on a known pair, which stays gold all the same,
+    because a model that learned it would hand people the answers they are measured by."""
+    now = merged_into(session)
+    query = (
+        select(Gold, Annotator.name)
+        .join(Annotator, Annotator.id == Gold.annotator_id)
+        .where(Gold.image_row >= canvas.rows.start, Gold.image_row < canvas.rows.stop)
+        .order_by(Gold.state)
+    )
+    known = []
+    for gold, name in session.execute(query):
+        tag_id = now.get(gold.tag_id, gold.tag_id)
+        if tag_id in column:
+            known.append((gold.image_row - canvas.rows.start, column[tag_id]))
+            canvas.paint(known[-1], gold.state, Origin.GOLD, canvas.place(name), int(gold.at.timestamp()))
+    _paint_reviews(canvas, session, column)
+    for where in known:
+        canvas.origins[where] = Origin.GOLD
+
+
 def _group(group: int | None, row: int) -> int:
     return row if group is None else group
 
@@ -301,7 +313,8 @@ def _first_of(session: Session, sha256: dict[int, str], groups: NDArray[np.int64
     return [known[group] for group in groups.tolist()]
 
 
-def _splits(fractions: dict[str, float], first: list[str], given: list[str | None]) -> NDArray[np.int8]:
+def _splits(project: Project, first: list[str], given: list[str | None]) -> NDArray[np.int8]:
+    fractions = {split.value: share for split, share in project.splits.items()}
     codes = assign_splits(first, fractions)
     for place, name in enumerate(given):
         if name is not None:

@@ -12,7 +12,8 @@ from annotator.importers.addresses import local_uri
 from annotator.importers.delimited import Table, open_text
 from annotator.importers.names import clean_name, hint, same_name
 from annotator.records import Header, RecordTag
-from annotator.services.snapshots import live_tags, merged_into
+from annotator.services.snapshots import merged_into
+from annotator.services.votes import live_tags
 from db.models import Relation, Tag
 
 COLUMNS = {"from": ("from",), "to": ("to",)}

@@ -108,7 +108,9 @@ def _asked_or_answered(editor: Editor, tag: Tag, rows: list[int]) -> set[int]:
     known: set[int] = set()
     for part in parts(set(rows)):
         asked = select(Task.image_row).where(Task.tag_id == tag.id, Task.done_at.is_(None), Task.image_row.in_(part))
-        answered = select(Label.image_row).where(Label.tag_id == tag.id, Label.image_row.in_(part))
+        answered = select(Label.image_row).where(
+            Label.tag_id == tag.id, Label.image_row.in_(part), Label.kind != TaskKind.GOLD
+        )
         known.update(editor.session.scalars(asked))
         known.update(editor.session.scalars(answered))
     return known

@@ -20,7 +20,17 @@ from annotator.errors import (
     MissingError,
     TooManyError,
 )
-from annotator.services import explaining, export_shelf, labelling, pictures, questions, sessions, tasks, vocabulary
+from annotator.services import (
+    explaining,
+    export_shelf,
+    labelling,
+    pictures,
+    questions,
+    sessions,
+    skipping,
+    tasks,
+    vocabulary,
+)
 from annotator.services.answers import Answer
 from annotator.services.rights import Right
 from annotator.terms import WorkMode
@@ -70,6 +80,16 @@ async def release(request: Request) -> Response:
     """POST /api/release {tasks}: give questions back unanswered."""
     ids = _numbers(await _json(request), "tasks")
     return JSONResponse({"released": await _call(request, tasks.release, request.state.person, ids)})
+
+
+async def skip(request: Request) -> Response:
+    """POST /api/skip {task, reason, text}: give a question up for good; it goes to others."""
+    body = await _json(request)
+    task, reason, text = _number(body, "task"), body.get("reason", ""), body.get("text", "")
+    if task is None or not isinstance(reason, str) or not isinstance(text, str):
+        raise BadInputError("skip needs the number of a task, and reason and text as words")
+    await _call(request, skipping.skip, request.state.person, task, reason, text)
+    return JSONResponse({"skipped": task})
 
 
 async def begin_session(request: Request) -> Response:
@@ -241,6 +261,7 @@ ROUTES = [
     Route("/api/pictures/{size}/{row:int}", _guarded(picture, Right.LOOK)),
     Route("/api/claim", _guarded(claim), methods=["POST"]),
     Route("/api/release", _guarded(release), methods=["POST"]),
+    Route("/api/skip", _guarded(skip), methods=["POST"]),
     Route("/api/sessions/begin", _guarded(begin_session), methods=["POST"]),
     Route("/api/sessions/pause", _guarded(leave_session(sessions.pause)), methods=["POST"]),
     Route("/api/sessions/end", _guarded(leave_session(sessions.end)), methods=["POST"]),

@@ -10,7 +10,8 @@ import pytest
 from annotator.errors import BadInputError, EntryError, TableError, UsageError
 from annotator.services import imported_arrays, labelling, suggesting, vocabulary
 from annotator.services.importing_records import ImportOptions, RecordsReport, import_records
-from annotator.services.snapshots import live_tags, take
+from annotator.services.snapshots import take
+from annotator.services.votes import live_tags
 from annotator.terms import LabelState, Origin, Split, SuggestionOrigin
 from annotator.workspace import Workspace
 from db.models import Annotator, Image, ImageFile, JournalEntry, Label, Review, Tag, Task

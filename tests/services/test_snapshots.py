@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 
 from annotator.services import labelling
-from annotator.services.snapshots import decided_on, live_tags, parts, take
+from annotator.services.snapshots import decided_on, parts, take
 from annotator.services.spool import spooled
+from annotator.services.votes import live_tags
 from annotator.terms import LabelState, Origin, RoundStatus, Split
 from annotator.workspace import Workspace
 from db.models import Image, Label, Tag

@@ -208,3 +208,19 @@ def test_an_export_is_fetched_with_the_link_of_our_page_and_no_other(stranger: T
     assert stranger.get(f"/api/exports/{signing.page_token(served, made['name'])}").status_code == 401
     gone = signing.download_token(served, "../workspace.json")
     assert stranger.get(f"/api/exports/{gone}").status_code == 404
+
+
+def test_a_skipped_question_is_not_asked_again(client: TestClient) -> None:
+    asked = client.post("/api/claim", json={"tag": None, "count": 2}).json()["questions"]
+    task = asked[0]["task"]
+    assert client.post("/api/skip", json={"task": task, "reason": "tag unclear"}).json() == {"skipped": task}
+    again = client.post("/api/claim", json={"tag": None, "count": 9}).json()["questions"]
+    assert asked[0]["image"] not in {question["image"] for question in again}
+
+
+@pytest.mark.parametrize(
+    ("body", "status"),
+    [({}, 400), ({"task": 1, "reason": 3}, 400), ({"task": 1, "reason": "x"}, 400), ({"task": 99_999}, 404)],
+)
+def test_a_skip_that_names_nothing_is_refused(client: TestClient, body: dict[str, object], status: int) -> None:
+    assert client.post("/api/skip", json=body).status_code == status
