@@ -191,9 +191,11 @@ def _execute(
 
 
 def _close_questions(session: Session, annotator_id: int, pairs: set[Pair], at: datetime) -> None:
-    """End the open questions about just these tags on these images: whoever asked, they are answered now."""
+    """End the open questions about just these tags on these images: whoever asked, they are answered now. What is asked
+    of somebody else alone still is."""
+    mine = or_(Task.for_id.is_(None), Task.for_id == annotator_id)
     for part in parts({row for row, _ in pairs}):
-        waiting = select(Task).where(Task.image_row.in_(part), Task.tag_id.is_not(None), Task.done_at.is_(None))
+        waiting = select(Task).where(Task.image_row.in_(part), Task.tag_id.is_not(None), Task.done_at.is_(None), mine)
         for task in session.scalars(waiting):
             if (task.image_row, task.tag_id) in pairs:
                 task.done_at, task.annotator_id = at, annotator_id

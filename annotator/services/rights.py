@@ -79,8 +79,11 @@ def require(workspace: Workspace, right: Right) -> None:
         raise ForbiddenError(f"{workspace.actor} may not {right.value}; ask somebody who is {roles}, and not paused")
 
 
-def needs(right: Right) -> Callable[[Service], Service]:
-    """Mark a service: only an actor with `right` may call it, and what it did stands in the log of acts."""
+def needs(right: Right, *, logged: bool = True) -> Callable[[Service], Service]:
+    """Mark a service: only an actor with `right` may call it, and what it did stands in the log of acts.
+
+    Not `logged`: it only looks, or writes a fuller entry itself.
+    """
 
     def mark(service: Service) -> Service:
         signature = inspect.signature(service)
@@ -89,7 +92,7 @@ def needs(right: Right) -> Callable[[Service], Service]:
         def checked(workspace: Workspace, *args: Any, **kwargs: Any) -> Any:
             require(workspace, right)
             result = service(workspace, *args, **kwargs)
-            if right not in UNLOGGED:
+            if logged and right not in UNLOGGED:
                 given = signature.bind(workspace, *args, **kwargs).arguments
                 note(workspace, f"{service.__module__.rpartition('.')[2]}.{service.__name__}", given)
             return result

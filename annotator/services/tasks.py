@@ -39,8 +39,9 @@ def claim(
 ) -> list[Task]:
     """The annotator's open questions first, then free ones, up to `count`; each is theirs until the lease ends.
 
-    `tag_id` None asks for whole images, else for images of that one tag, all of one band. Those in `have` are on the
-    person's screen already and are not among the answers.
+    `tag_id` None asks for whole images, else for images of that one tag, all of one band. What is asked of one person
+    only comes among their whole images, first. Those in `have` are on the person's screen already and are not among
+    the answers.
     """
     count = max(0, min(count, MOST_AT_ONCE))
     project = workspace.project
@@ -52,7 +53,7 @@ def claim(
         held = [task for task in held if band is None or Band.of(task.position) == band][:count]
         for task in held:
             task.leased_until = until
-        conditions = [_of_sort(tag_id), Task.done_at.is_(None), _is_free(), *_in_band(band)]
+        conditions = [_of_sort(tag_id, person.id), Task.done_at.is_(None), _is_free(), *_in_band(band)]
         if project.overlap > 1:
             conditions.append(~_is_a_twin(person.id))
         return held + _claim_free(session, person.id, conditions, count - len(held), until)
@@ -66,7 +67,7 @@ def renew(workspace: Workspace, annotator: str, task_ids: Collection[int]) -> se
         return set()
     with workspace.transaction() as session:
         person = annotator_called(session, annotator)
-        mine_or_free = or_(Task.annotator_id == person.id, _is_free())
+        mine_or_free = or_(Task.annotator_id == person.id, and_(_is_free(), _is_for(person.id)))
         renewal = (
             update(Task)
             .where(Task.id.in_(wanted), Task.done_at.is_(None), mine_or_free)
@@ -153,8 +154,16 @@ def _is_a_twin(person_id: int) -> ColumnElement[bool]:
     )
 
 
-def _of_sort(tag_id: int | None) -> ColumnElement[bool]:
-    return Task.tag_id.is_(None) if tag_id is None else Task.tag_id == tag_id
+def _of_sort(tag_id: int | None, person_id: int | None = None) -> ColumnElement[bool]:
+    """Questions of one sort that are asked of anybody; those of `person_id` alone count as whole images."""
+    if tag_id is not None:
+        return and_(Task.tag_id == tag_id, Task.for_id.is_(None))
+    of_anybody = and_(Task.tag_id.is_(None), Task.for_id.is_(None))
+    return of_anybody if person_id is None else or_(of_anybody, Task.for_id == person_id)
+
+
+def _is_for(person_id: int) -> ColumnElement[bool]:
+    return or_(Task.for_id.is_(None), Task.for_id == person_id)
 
 
 def _in_band(band: Band | None) -> list[ColumnElement[bool]]:
@@ -167,7 +176,9 @@ def _is_free() -> ColumnElement[bool]:
 
 def _held(session: Session, person_id: int, tag_id: int | None) -> list[Task]:
     mine = (Task.annotator_id == person_id, Task.leased_until >= datetime.now(UTC), Task.done_at.is_(None))
-    return list(session.scalars(select(Task).where(*mine, _of_sort(tag_id)).order_by(Task.position, Task.id)))
+    return list(
+        session.scalars(select(Task).where(*mine, _of_sort(tag_id, person_id)).order_by(Task.position, Task.id))
+    )
 
 
 def _band(session: Session, held: list[Task], tag_id: int | None) -> Band | None:
