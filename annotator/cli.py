@@ -9,10 +9,12 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from annotator.commands import people, tags
 from annotator.commands.base import DEFAULT_FOLDER, AsJson, Folder, bar, opened, say_error, show, write_report
 from annotator.errors import AnnotatorError, UsageError
 
 if TYPE_CHECKING:
+    from annotator.services.embedding import EmbedReport
     from annotator.workspace import Workspace
 
 app = typer.Typer(
@@ -22,6 +24,8 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
+app.add_typer(people.app, name="people")
+app.add_typer(tags.app, name="tags")
 
 
 def main() -> None:
@@ -83,16 +87,24 @@ def embed(
     backbone: Annotated[
         str | None, typer.Option(help="descriptor, onnx:FILE.json, open_clip:MODEL/PRETRAINED, …")
     ] = None,
+    tiles: Annotated[
+        bool | None,
+        typer.Option("--tiles/--no-tiles", help="also nine tiles of each picture; remembered for the next time"),
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Compute the missing embeddings, then the suggestions that follow from them."""
-    from annotator.services import embedding, suggesting
+    from annotator.services import suggesting
+    from annotator.services import tiles as tiling
 
-    with opened(folder) as workspace:
-        with bar() as progress:
-            report = embedding.embed(workspace, backbone, progress)
-            suggesting.refresh(workspace, progress)
-        show({**asdict(report), "images_per_second": round(report.images_per_second, 1)}, as_json)
+    with opened(folder) as workspace, bar() as progress:
+        whole, of_tiles = tiling.embed(workspace, backbone, tiles, progress)
+        suggesting.refresh(workspace, progress)
+    show({**_speed(whole), **({"tiles": _speed(of_tiles)} if of_tiles else {})}, as_json)
+
+
+def _speed(report: "EmbedReport") -> dict[str, Any]:
+    return {**asdict(report), "images_per_second": round(report.images_per_second, 1)}
 
 
 @app.command()

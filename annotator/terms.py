@@ -24,12 +24,13 @@ class Origin(IntEnum):
 
 
 class SuggestionOrigin(StrEnum):
-    """Which source proposed a tag."""
+    """Which source proposed a tag. New ones come last: their places are the codes of stored suggestions."""
 
     ZERO_SHOT = "zero-shot"
     NEIGHBOURS = "neighbours"
     MODEL = "model"
     FUSED = "fused"
+    TILES = "tiles"
 
 
 class Role(StrEnum):

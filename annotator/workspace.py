@@ -33,6 +33,7 @@ class Project(BaseModel):
     """What the project agreed on; stored in the store, changed by its people."""
 
     backbone: str = Field("descriptor", description="backbone specification that `embed` uses")
+    tiles: bool = Field(False, description="whether `embed` also computes the vectors of each picture's tiles")
     seed: int = Field(0, description="seed of every random choice of the project")
     precision: float = Field(0.95, gt=0.5, lt=1, description="promised precision of what the machine settles")
     recall: float = Field(0.95, gt=0.5, lt=1, description="promised recall per tag")

@@ -181,6 +181,7 @@ class Label(Base):
     state: Mapped[LabelState] = mapped_column(EnumValue(LabelState))
     kind: Mapped[TaskKind] = mapped_column(EnumValue(TaskKind))  # why it was asked: decides what it may be used for
     round_number: Mapped[int | None] = mapped_column(ForeignKey("round.number"))  # the round whose audit it answers
+    because_id: Mapped[int | None] = mapped_column(ForeignKey("tag.id"))  # the tag whose label this one follows from
     at: Mapped[datetime]
 
 
@@ -239,6 +240,7 @@ class JournalEntry(Base):
     submission_id: Mapped[int | None] = mapped_column(ForeignKey("submission.id"), index=True)
     round_number: Mapped[int | None] = mapped_column(ForeignKey("round.number"))
     change_id: Mapped[int | None] = mapped_column(ForeignKey("vocabulary_change.id"), index=True)
+    because_id: Mapped[int | None] = mapped_column(ForeignKey("tag.id"))
     at: Mapped[datetime]
 
 

@@ -13,7 +13,7 @@ from typer.testing import CliRunner
 
 from annotator import cli
 from annotator.cli import app
-from annotator.services import labelling, picking, status
+from annotator.services import labelling, picking, status, vocabulary
 from annotator.services.scripted import answer_from_truth, read_truth
 from annotator.workspace import Workspace
 from tests.services.worlds import make_world, whole
@@ -79,7 +79,10 @@ def test_every_verb_on_a_workspace_prints_json_that_parses(run: Run, answered: P
     picture = next(iter((Path(__file__).parent.parent / "data_samples" / "images").iterdir()))
     assert said("status", *at)["images"] == 48
     assert said("import", picture, *at)["pictures"]["unchanged"] == 1
-    assert said("embed", *at)["images"] == 48
+    assert "tiles" not in said("embed", *at)
+    assert said("embed", "--tiles", *at)["tiles"]["new"] == 48
+    assert said("embed", *at)["tiles"]["new"] == 0  # remembered
+    assert said("status", *at)["tiles"] == 48
     assert len(said("search", "--image", picture, "--k", 5, *at)) == 5
     assert said("label", "--image", 0, "--tag", "sea", "--state", "negative", *at)["image"] == 0
     assert said("train", *at)["model"] == 1
@@ -235,3 +238,46 @@ def test_the_module_runs_as_a_program_with_its_exit_codes(tmp_path: Path) -> Non
     missing = subprocess.run([*command, "status", "-w", tmp_path / "x"], capture_output=True, text=True, timeout=60)
     assert missing.returncode == 1
     assert missing.stderr.startswith("annotator: no workspace in")
+
+
+def test_the_vocabulary_changes_by_commands_and_back(run: Run, workspace: Workspace) -> None:
+    where = ("-w", workspace.folder, "--json")
+    for name in ("boat", "ship", "car", "tree"):
+        assert run("tags", "add", name, *where)[0] == 0
+    run("tags", "set", "boat", "definition=floats", "synonyms=dinghy | yacht", "hotkey=b", "names.de=Boot", *where)
+    run("tags", "set", "boat", "names.fr=bateau", *where)
+    run("tags", "set", "ship", "parent=tree", *where)
+    run("tags", "relate", "boat", "excludes", "car", *where)
+    before = run("tags", "list", *where)[1]
+    assert [one["synonyms"] for one in json.loads(before)] == ["dinghy, yacht", "", "", ""]
+    assert vocabulary.browser_list(workspace)["tags"][0] == [1, "boat", ["dinghy", "yacht", "Boot", "bateau"]]
+    seen = json.loads(run("tags", "merge", "ship", "boat", "--preview", *where)[1])
+    assert (seen["what"], run("tags", "list", *where)[1]) == ("merge 'ship' into 'boat'", before)
+    run("tags", "rename", "ship", "vessel", *where)
+    run("tags", "split", "vessel", "ferry", "tanker", *where)
+    run("tags", "archive", "car", *where)
+    assert run("tags", "archive", "car", "--back", *where)[0] == 0
+    run("tags", "relate", "boat", "excludes", "car", "--remove", *where)
+    assert len(json.loads(run("tags", "undo", "--steps", 2, "--preview", *where)[1])) == 2
+    assert len(json.loads(run("tags", "history", *where)[1])) == 13
+    run("tags", "undo", "--steps", 5, *where)
+    assert run("tags", "list", *where)[1] == before
+    assert {one["kind"] for one in json.loads(run("tags", "doctor", *where)[1])} == {"never used"}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (("set", "boat", "hotkey"), "write FIELD=VALUE"),
+        (("set", "boat", "examples=a"), "the rows of images"),
+        (("set", "boat", "parent=boat", "hotkey=b"), "a change of its own"),
+        (("merge", "boat", "ship"), "no tag is called 'ship'"),
+    ],
+)
+def test_a_change_of_the_vocabulary_that_cannot_be_is_one_line(
+    run: Run, workspace: Workspace, arguments: tuple[str, ...], says: str
+) -> None:
+    run("tags", "add", "boat", "-w", workspace.folder)
+    code, _, errors = run("tags", *arguments, "-w", workspace.folder)
+    assert code == 2
+    assert says in errors

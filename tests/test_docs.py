@@ -16,6 +16,7 @@ from annotator.learning.heads import HEADS
 from annotator.learning.losses import LOSSES
 from annotator.learning.partial import PARTIAL
 from annotator.learning.queries import BANDIT, QUERIES
+from annotator.learning.votes import VOTES
 from annotator.settings import Settings
 
 ROOT = Path(__file__).parent.parent
@@ -31,7 +32,7 @@ def test_every_command_is_named(verb: str) -> None:
 
 @pytest.mark.parametrize(
     "name",
-    [*EXPORTERS, *QUERIES, *HEADS, *LOSSES, *PARTIAL, *CALIBRATIONS, *EXTRA, *BACKBONES, *TUNINGS, BANDIT],
+    [*EXPORTERS, *QUERIES, *HEADS, *LOSSES, *PARTIAL, *CALIBRATIONS, *EXTRA, *BACKBONES, *TUNINGS, *VOTES, BANDIT],
     ids=[
         *(f"exporter {name}" for name in EXPORTERS),
         *(f"query strategy {name}" for name in QUERIES),
@@ -42,6 +43,7 @@ def test_every_command_is_named(verb: str) -> None:
         *(f"extra material {name}" for name in EXTRA),
         *(f"backbone {name}" for name in BACKBONES),
         *(f"way to tune {name}" for name in TUNINGS),
+        *(f"vote policy {name}" for name in VOTES),
         f"query strategy {BANDIT}",
     ],
 )

@@ -147,6 +147,16 @@ def clopper_pearson(drawn: int, positives: int, alpha: float, side: Side = "both
     return low, high
 
 
+def clopper_pearson_intervals(
+    drawn: IntArray, positives: IntArray, alpha: float
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Both ends of `clopper_pearson` for many samples at once; 0 and 1 where nothing was drawn."""
+    none, all_of_them = positives == 0, positives == drawn
+    low = betaincinv(np.where(none, 1, positives), drawn - positives + 1, alpha / 2)
+    high = betainccinv(positives + 1, np.where(all_of_them, 1, drawn - positives), alpha / 2)
+    return np.where(none, 0.0, low), np.where(all_of_them, 1.0, high)
+
+
 def intervals(
     drawn: IntArray,
     positives: IntArray,

@@ -7,11 +7,13 @@ together is `annotator.scoring.fusion`'s.
 from annotator.scoring.base import Float, Scorer, ScoringInput
 from annotator.scoring.model import model_probabilities
 from annotator.scoring.neighbours import neighbour_votes
+from annotator.scoring.tiles import tile_scores
 from annotator.scoring.zero_shot import zero_shot_scores
 from annotator.terms import SuggestionOrigin
 
 SCORERS: dict[SuggestionOrigin, Scorer] = {
     SuggestionOrigin.ZERO_SHOT: Scorer(zero_shot_scores, gives_probabilities=False),
+    SuggestionOrigin.TILES: Scorer(tile_scores, gives_probabilities=False),
     SuggestionOrigin.NEIGHBOURS: Scorer(neighbour_votes, gives_probabilities=True),
     SuggestionOrigin.MODEL: Scorer(model_probabilities, gives_probabilities=True),
 }

@@ -14,7 +14,7 @@ from annotator.workspace import Workspace
 from db.models import Annotator, Comment, Image, Tag
 
 
-@needs(Right.LABEL)
+@needs(Right.LABEL, own="person")
 def add(workspace: Workspace, person: str, row: int, text: str, tag_id: int | None = None) -> int:
     """Write one comment, which opens the thread; its number. A flag is a comment: reviewers see open threads.
 

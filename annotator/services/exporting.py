@@ -10,12 +10,14 @@ import numpy as np
 from annotator.arrays import write_whole
 from annotator.errors import UnknownNameError, UsageError
 from annotator.exporters import EXPORTERS
+from annotator.services.rights import Right, needs
 from annotator.services.snapshots import take
 from annotator.snapshot import Snapshot
 from annotator.terms import LabelState, Origin
 from annotator.workspace import Workspace
 
 
+@needs(Right.EXPORT)
 def files(workspace: Workspace, format: str) -> tuple[dict[str, bytes], dict[str, Any]]:
     """The files of an export and the table of what is in it."""
     if format not in EXPORTERS:
@@ -24,6 +26,7 @@ def files(workspace: Workspace, format: str) -> tuple[dict[str, bytes], dict[str
     return EXPORTERS[format](snapshot), summary(snapshot)
 
 
+@needs(Right.EXPORT)
 def export(workspace: Workspace, format: str, path: Path) -> dict[str, Any]:
     """Write an export to `path`: a file when the format makes one, else a folder that does not exist yet."""
     content, table = files(workspace, format)

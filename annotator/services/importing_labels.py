@@ -13,6 +13,7 @@ from annotator.arrays import write_whole
 from annotator.errors import TableError
 from annotator.importers.tables import LabelRow, match_rows, read_labels
 from annotator.services import labelling, vocabulary
+from annotator.services.rights import Right, needs
 from annotator.services.snapshots import live_tags
 from annotator.terms import LabelState
 from annotator.workspace import Workspace
@@ -29,6 +30,7 @@ class LabelsReport:
     refused: list[str] = field(default_factory=list)
 
 
+@needs(Right.IMPORT)
 def import_labels(workspace: Workspace, file: Path, *, as_truth: bool = False) -> LabelsReport:
     """Labels of `file` (columns file, labels, maybe split) onto the images imported before.
 
@@ -55,7 +57,8 @@ def import_labels(workspace: Workspace, file: Path, *, as_truth: bool = False) -
         _write_truth(workspace, matched, place, list(tags.values()), tags)
     else:
         labels = [(place[row.uri], tags[label], LabelState.POSITIVE) for row in matched for label in row.labels]
-        labelling.set_labels(workspace, IMPORTER, labels)
+        with workspace.transaction() as session:
+            labelling.write_labels(session, IMPORTER, labels)
     return report
 
 

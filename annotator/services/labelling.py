@@ -11,11 +11,12 @@ from sqlalchemy.orm import InstrumentedAttribute, Session
 from annotator.errors import AnnotatorError, BadInputError
 from annotator.services import verdicts
 from annotator.services.answers import MOST_CLIENT, Answer, Receipt
+from annotator.services.implying import imply
 from annotator.services.judgements import Judgement
 from annotator.services.label_moves import STRENGTH, moved_since
 from annotator.services.label_store import Change, Pair, parts, standing, take_back, write
 from annotator.services.people import annotator_called
-from annotator.services.rights import Right, rights_of
+from annotator.services.rights import Right, needs, rights_of
 from annotator.services.snapshots import merged_into
 from annotator.terms import LabelState, TaskKind, WorkMode
 from annotator.workspace import Project, Workspace
@@ -24,6 +25,7 @@ from db.models import Annotator, Image, Label, LabellingSession, Submission, Tag
 ATTEMPTS = 4
 
 
+@needs(Right.LABEL, own="annotator")
 def record(workspace: Workspace, annotator: str, client: str, answers: Sequence[Answer]) -> Receipt:
     """Write `answers` of one client once, in the order of their numbers, and acknowledge them.
 
@@ -104,10 +106,11 @@ def _judge(
     return None
 
 
+@needs(Right.LABEL, own="annotator")
 def set_labels(
     workspace: Workspace, annotator: str, labels: Iterable[tuple[int, int, LabelState]], kind: TaskKind = TaskKind.PICK
 ) -> int:
-    """Set `labels` (image row, tag id, state) as `annotator`; how many changed something."""
+    """Set `labels` (image row, tag id, state) as `annotator`, and what follows; how many changed something."""
     with workspace.transaction() as session:
         return write_labels(session, annotator, labels, kind)
 
@@ -118,7 +121,10 @@ def write_labels(
     """`set_labels` inside a transaction that is open already."""
     person = annotator_called(session, annotator)
     changes = [Change(row, tag_id, state, kind) for row, tag_id, state in labels]
-    return write(session, person.id, changes, None, datetime.now(UTC))
+    at = datetime.now(UTC)
+    changed = write(session, person.id, changes, None, at)
+    imply(session, person.id, {change.row for change in changes}, None, at)
+    return changed
 
 
 def answered_count(session: Session) -> int:
@@ -141,6 +147,8 @@ def _apply(session: Session, submission: Submission, answer: Answer, project: Pr
     changes = _changes(answer, tasks)
     changes += _rivals(session, submission.annotator_id, answer, project.exactly_one)
     write(session, submission.annotator_id, changes, submission.id, submission.at)
+    rows = {change.row for change in changes}
+    imply(session, submission.annotator_id, rows, submission.id, submission.at)
     taken = [task for task in tasks if _is_somebody_elses(task, submission)]
     if taken:
         message = f"the lease had ended and somebody else got {len(taken)} of these questions; both answers are kept"
@@ -212,7 +220,8 @@ def _undo(session: Session, submission: Submission, answer: Answer, lease: timed
         undone.undone = True
         verdicts.take_back(session, undone.id)
     elif not undone.undone:  # else another tab was first
-        take_back(session, undone, submission, lease)
+        rows = take_back(session, undone, submission, lease)
+        imply(session, submission.annotator_id, rows, submission.id, submission.at)
     return None
 
 

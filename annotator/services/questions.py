@@ -11,6 +11,7 @@ from sqlalchemy.orm import Session
 from annotator.services import picking, rounds, suggesting, tasks
 from annotator.services.image_facts import decided, is_large, names_of, splits_of
 from annotator.services.label_store import parts
+from annotator.services.rights import Right, needs
 from annotator.services.tasks import SHOWN_TAGS
 from annotator.terms import Split
 from annotator.workspace import Workspace
@@ -22,6 +23,7 @@ MOST_LOOKED_THROUGH = (
 )
 
 
+@needs(Right.LABEL, own="annotator")
 def claim(
     workspace: Workspace, annotator: str, tag_id: int | None, count: int, have: Collection[int] = ()
 ) -> dict[str, Any]:

@@ -17,6 +17,7 @@ from sqlalchemy import or_, select
 from sqlalchemy.orm import Session
 
 from annotator.errors import ForbiddenError
+from annotator.services.people import tidy
 from annotator.terms import Role
 from annotator.workspace import Workspace
 from db.models import Act, Annotator
@@ -79,10 +80,11 @@ def require(workspace: Workspace, right: Right) -> None:
         raise ForbiddenError(f"{workspace.actor} may not {right.value}; ask somebody who is {roles}, and not paused")
 
 
-def needs(right: Right, *, logged: bool = True) -> Callable[[Service], Service]:
+def needs(right: Right, *, own: str | None = None, logged: bool = True) -> Callable[[Service], Service]:
     """Mark a service: only an actor with `right` may call it, and what it did stands in the log of acts.
 
-    Not `logged`: it only looks, or writes a fuller entry itself.
+    `own` names the argument that says whose work it is: an actor's own only. `logged` False where nothing is changed
+    for good, or where the service writes a fuller entry itself.
     """
 
     def mark(service: Service) -> Service:
@@ -91,6 +93,8 @@ def needs(right: Right, *, logged: bool = True) -> Callable[[Service], Service]:
         @wraps(service)
         def checked(workspace: Workspace, *args: Any, **kwargs: Any) -> Any:
             require(workspace, right)
+            if own and workspace.actor is not None:
+                _check_own(workspace.actor, signature.bind(workspace, *args, **kwargs).arguments[own])
             result = service(workspace, *args, **kwargs)
             if logged and right not in UNLOGGED:
                 given = signature.bind(workspace, *args, **kwargs).arguments
@@ -101,6 +105,11 @@ def needs(right: Right, *, logged: bool = True) -> Callable[[Service], Service]:
         return cast(Service, checked)
 
     return mark
+
+
+def _check_own(actor: str, person: str) -> None:
+    if tidy(person) != tidy(actor):
+        raise ForbiddenError(f"{actor} may not do this as {person}")
 
 
 def note(workspace: Workspace, what: str, given: dict[str, Any]) -> None:

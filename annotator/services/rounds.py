@@ -18,6 +18,7 @@ from annotator.learning.audits import Decision
 from annotator.learning.planning import Costs, Plan, Standing, plan
 from annotator.services import models, round_questions, round_records
 from annotator.services.people import annotator_called
+from annotator.services.rights import Right, needs
 from annotator.services.round_sets import (
     ACCEPT,
     REJECT,
@@ -41,6 +42,7 @@ from db.models import Model, Round, RoundSet, Tag
 WHOLE_IMAGES = 150  # random images that are audited so
 
 
+@needs(Right.SETTLE)
 def propose_or_show(workspace: Workspace, annotator: str) -> dict[str, Any]:
     """The open round's audits; a new round where none is open."""
     with workspace.reading() as session:
@@ -51,6 +53,7 @@ def propose_or_show(workspace: Workspace, annotator: str) -> dict[str, Any]:
     return progress(workspace)
 
 
+@needs(Right.SETTLE)
 def propose(
     workspace: Workspace, annotator: str, *, leave_out: Split | None = None, whole_images: int | None = None
 ) -> int:
@@ -177,6 +180,7 @@ def _set(number: int, tag_id: int, side: str, size: int, alpha: float, found: Pl
     )  # fmt: skip
 
 
+@needs(Right.SETTLE, logged=False)
 def progress(workspace: Workspace) -> dict[str, Any]:
     """Count the open round's answers, ask for the next draws, and say how far each proof is."""
     snapshot = take(workspace)
@@ -241,6 +245,7 @@ def ask_further(workspace: Workspace, tag_id: int) -> bool:
         return free_count(session, tag_id) > 0
 
 
+@needs(Right.SETTLE)
 def settle(workspace: Workspace) -> dict[str, Any]:
     """End the open round: settle the sets whose audit proved enough; the others stay open for a later one."""
     snapshot = take(workspace)
@@ -263,6 +268,7 @@ def settle(workspace: Workspace) -> dict[str, Any]:
         }
 
 
+@needs(Right.SETTLE)
 def roll_back(workspace: Workspace, number: int) -> dict[str, Any]:
     """Take back what round `number` settled, and nothing else: people's answers stay, audits included."""
     with FileLock(workspace.folder / "round.lock"), workspace.transaction() as session:

@@ -11,6 +11,7 @@ from annotator.errors import BadInputError, MissingError
 from annotator.services import questions, tasks
 from annotator.services.pace import capped_seconds
 from annotator.services.people import annotator_called
+from annotator.services.rights import Right, needs
 from annotator.services.status import answers_today
 from annotator.terms import LabelState, SessionState, WorkMode
 from annotator.workspace import Workspace
@@ -21,6 +22,7 @@ BESIDE = (WorkMode.BULK, WorkMode.REVIEW)  # ways of working that join a session
 REMEMBERED = 30  # answered pictures that can be gone back to after a reload or on another machine
 
 
+@needs(Right.LABEL, own="annotator")
 def begin(
     workspace: Workspace, annotator: str, mode: WorkMode, tag_id: int | None = None, page_size: int | None = None
 ) -> dict[str, Any]:
@@ -55,6 +57,7 @@ def begin(
     return {**begun, **standing(workspace, annotator, number)}
 
 
+@needs(Right.LABEL, own="annotator")
 def pause(workspace: Workspace, annotator: str, number: int, in_hand: Sequence[int] | None = None) -> dict[str, Any]:
     """Rest a session: its unanswered questions are free for others, and are asked first when it goes on.
 
@@ -68,6 +71,7 @@ def pause(workspace: Workspace, annotator: str, number: int, in_hand: Sequence[i
     return report(workspace, number)
 
 
+@needs(Right.LABEL, own="annotator")
 def end(workspace: Workspace, annotator: str, number: int, in_hand: Sequence[int] | None = None) -> dict[str, Any]:
     """End a session and give its unanswered questions back; its report."""
     in_hand = tasks.held_by(workspace, annotator) if in_hand is None else in_hand
@@ -107,7 +111,8 @@ def recent(workspace: Workspace, annotator: str, number: int, count: int = REMEM
         )[::-1]  # fmt: skip
         asked: dict[int, tuple[Submission, Task, dict[int, int]]] = {}
         for submission in given:
-            entries = session.scalars(select(JournalEntry).where(JournalEntry.submission_id == submission.id)).all()
+            of_it = (JournalEntry.submission_id == submission.id, JournalEntry.because_id.is_(None))
+            entries = session.scalars(select(JournalEntry).where(*of_it)).all()
             states = {entry.tag_id: int(entry.state) for entry in entries if entry.state is not None}
             rows = {entry.image_row for entry in entries}
             done = select(Task).where(
@@ -143,7 +148,8 @@ def report(workspace: Workspace, number: int) -> dict[str, Any]:
             session.execute(
                 select(JournalEntry.state, func.count(JournalEntry.id))
                 .join(Submission, Submission.id == JournalEntry.submission_id)
-                .where(*kept, JournalEntry.state.is_not(None)).group_by(JournalEntry.state)
+                .where(*kept, JournalEntry.state.is_not(None), JournalEntry.because_id.is_(None))
+                .group_by(JournalEntry.state)
             ).all()
         )  # fmt: skip
         undone = session.scalar(

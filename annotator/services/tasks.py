@@ -8,6 +8,7 @@ from sqlalchemy import ColumnElement, and_, delete, exists, func, or_, select, u
 from sqlalchemy.orm import Session, aliased
 
 from annotator.services.people import annotator_called
+from annotator.services.rights import Right, needs
 from annotator.terms import TaskKind
 from annotator.workspace import Workspace
 from db.models import Annotator, Label, Task
@@ -34,6 +35,7 @@ class Band(IntEnum):
         return cls(position // BAND_SIZE)
 
 
+@needs(Right.LABEL, own="annotator")
 def claim(
     workspace: Workspace, annotator: str, tag_id: int | None, count: int, have: Collection[int] = ()
 ) -> list[Task]:
@@ -59,6 +61,7 @@ def claim(
         return held + _claim_free(session, person.id, conditions, count - len(held), until)
 
 
+@needs(Right.LABEL, own="annotator")
 def renew(workspace: Workspace, annotator: str, task_ids: Collection[int]) -> set[int]:
     """Lease the questions on a person's screen anew; those that are lost: others hold or answered them meanwhile."""
     until = datetime.now(UTC) + timedelta(minutes=workspace.project.lease_minutes)
@@ -87,6 +90,7 @@ def held_by(workspace: Workspace, annotator: str) -> list[int]:
         return list(session.scalars(query.where(*mine).order_by(Task.position, Task.id)))
 
 
+@needs(Right.LABEL, own="annotator")
 def release(workspace: Workspace, annotator: str, task_ids: Collection[int]) -> int:
     """Give questions back unanswered; how many were given back."""
     with workspace.transaction() as session:

@@ -30,7 +30,7 @@ LOGGED = "reviewing"
 MOST_IN_BULK = 5000
 
 
-@needs(Right.REVIEW, logged=False)
+@needs(Right.REVIEW, own="reviewer", logged=False)
 def decide(workspace: Workspace, reviewer: str, judgements: Sequence[Judgement]) -> dict[str, int]:
     """Write `judgements` as `reviewer`, all of them or none, as one step that `undo` takes back.
 
@@ -42,7 +42,7 @@ def decide(workspace: Workspace, reviewer: str, judgements: Sequence[Judgement])
         return apply(workspace, session, person, judgements, datetime.now(UTC))
 
 
-@needs(Right.REVIEW, logged=False)
+@needs(Right.REVIEW, own="reviewer", logged=False)
 def undo(workspace: Workspace, reviewer: str) -> str:
     """Take back the reviewer's last step that stands, a single decision or one in bulk; what it was, in words."""
     with workspace.transaction() as session:
@@ -64,7 +64,7 @@ def preview(
     return report
 
 
-@needs(Right.REVIEW, logged=False)
+@needs(Right.REVIEW, own="reviewer", logged=False)
 def decide_all(
     workspace: Workspace,
     reviewer: str,

@@ -7,6 +7,7 @@ from streamlit.errors import StreamlitAPIException
 from streamlit.navigation.page import StreamlitPage
 
 import annotator
+from annotator.services.rights import Right
 from annotator.ui.words import say
 
 FOLDER = Path(annotator.__file__).resolve().parent.parent / "pages"
@@ -21,7 +22,20 @@ MENU = {
     "sessions": ":material/schedule:",
     "replay": ":material/replay:",
     "export": ":material/download:",
+    "people": ":material/group:",
 }
+RIGHTS = {
+    "home": Right.LOOK,
+    "rounds": Right.SETTLE,
+    "replay": Right.TRAIN,
+    "export": Right.EXPORT,
+    "people": Right.REVIEW,
+}
+"""What a page needs, where that is more or less than labelling. The menu shows what the person may open."""
+
+
+def right_of(name: str) -> Right:
+    return RIGHTS.get(name, Right.LABEL)
 
 
 def page(name: str) -> StreamlitPage:

@@ -12,9 +12,17 @@ from starlette.requests import Request
 from starlette.responses import FileResponse, JSONResponse, Response
 from starlette.routing import Route
 
-from annotator.errors import AnnotatorError, BadInputError, ConflictError, MissingError
+from annotator.errors import (
+    AnnotatorError,
+    BadInputError,
+    ConflictError,
+    ForbiddenError,
+    MissingError,
+    TooManyError,
+)
 from annotator.services import explaining, labelling, pictures, questions, sessions, tasks, vocabulary
 from annotator.services.answers import Answer
+from annotator.services.rights import Right
 from annotator.terms import WorkMode
 from annotator.web import signing
 from annotator.workspace import current
@@ -30,22 +38,18 @@ KINDS = {".js": "text/javascript", ".css": "text/css"}
 async def sign_in(request: Request) -> Response:
     """POST /api/sign-in {token}: trade the page's token for the cookie that says who asks."""
     body = await _json(request)
-    traded = signing.trade(current(), str(body.get("token", "")))
-    if traded is None:
+    workspace = current()
+    who = await run_in_threadpool(signing.trade, workspace, str(body.get("token", "")))
+    if who is None:
         return _refused(401, "this page is too old to sign in; reload it")
-    name, cookie = traded
-    response = JSONResponse({"name": name})
-    response.set_cookie(
-        signing.COOKIE, cookie, max_age=signing.COOKIE_SECONDS, path="/api", httponly=True, samesite="strict"
-    )
+    response = JSONResponse({"name": who.name})
+    signing.give_cookie(response, workspace, who, secure=request.url.scheme == "https")
     return response
 
 
 async def picture(request: Request) -> Response:
     """GET /api/pictures/{size}/{row}."""
-    found, tag = await run_in_threadpool(
-        pictures.file_of, current(), request.path_params["row"], request.path_params["size"]
-    )
+    found, tag = await _call(request, pictures.file_of, request.path_params["row"], request.path_params["size"])
     headers = {"ETag": tag, "Cache-Control": FOR_EVER}
     if request.headers.get("if-none-match") == tag:
         return Response(status_code=304, headers=headers)
@@ -59,15 +63,13 @@ async def claim(request: Request) -> Response:
     """
     body = await _json(request)
     tag, count = _number(body, "tag"), _number(body, "count", 10)
-    return JSONResponse(
-        await run_in_threadpool(questions.claim, current(), request.state.person, tag, count, _numbers(body, "have"))
-    )
+    return JSONResponse(await _call(request, questions.claim, request.state.person, tag, count, _numbers(body, "have")))
 
 
 async def release(request: Request) -> Response:
     """POST /api/release {tasks}: give questions back unanswered."""
     ids = _numbers(await _json(request), "tasks")
-    return JSONResponse({"released": await run_in_threadpool(tasks.release, current(), request.state.person, ids)})
+    return JSONResponse({"released": await _call(request, tasks.release, request.state.person, ids)})
 
 
 async def begin_session(request: Request) -> Response:
@@ -79,10 +81,10 @@ async def begin_session(request: Request) -> Response:
     if body.get("mode") not in list(WorkMode):
         raise BadInputError(f"mode must be one of {', '.join(WorkMode)}, not {body.get('mode')!r:.40}")
     mode, tag, size = WorkMode(body["mode"]), _number(body, "tag"), _number(body, "page_size")
-    workspace, person = current(), request.state.person
-    begun = await run_in_threadpool(sessions.begin, workspace, person, mode, tag, size)
+    person = request.state.person
+    begun = await _call(request, sessions.begin, person, mode, tag, size)
     if mode == WorkMode.LABEL:
-        begun["recent"] = await run_in_threadpool(sessions.recent, workspace, person, begun["session"])
+        begun["recent"] = await _call(request, sessions.recent, person, begun["session"])
     return JSONResponse(begun)
 
 
@@ -94,16 +96,14 @@ def leave_session(leave: Callable[..., dict[str, Any]]) -> "Handler":
         number = _number(body, "session")
         if number is None:
             raise BadInputError("session must be the number of a labelling session")
-        return JSONResponse(
-            await run_in_threadpool(leave, current(), request.state.person, number, _numbers(body, "tasks"))
-        )
+        return JSONResponse(await _call(request, leave, request.state.person, number, _numbers(body, "tasks")))
 
     return handler
 
 
 async def tag_list(request: Request) -> Response:
     """GET /api/tags: [id, name, synonyms] of every tag, and the groups of which exactly one is present."""
-    body = json.dumps(await run_in_threadpool(vocabulary.browser_list, current()), ensure_ascii=False).encode()
+    body = json.dumps(await _call(request, vocabulary.browser_list), ensure_ascii=False).encode()
     tag = f'"{hashlib.sha256(body).hexdigest()[:32]}"'
     headers = {"ETag": tag, "Cache-Control": "private, no-cache"}
     if request.headers.get("if-none-match") == tag:
@@ -113,12 +113,12 @@ async def tag_list(request: Request) -> Response:
 
 async def one_tag(request: Request) -> Response:
     """GET /api/tags/{id}: definition, synonyms, parent, example pictures."""
-    return JSONResponse(await run_in_threadpool(vocabulary.described, current(), request.path_params["tag"]))
+    return JSONResponse(await _call(request, vocabulary.described, request.path_params["tag"]))
 
 
 async def why(request: Request) -> Response:
     """GET /api/why/{row}: what each source says of a picture, and the labelled pictures nearest to it."""
-    return JSONResponse(await run_in_threadpool(explaining.why, current(), request.path_params["row"]))
+    return JSONResponse(await _call(request, explaining.why, request.path_params["row"]))
 
 
 async def answers(request: Request) -> Response:
@@ -128,9 +128,7 @@ async def answers(request: Request) -> Response:
     if not isinstance(items, list) or len(items) > MOST_ANSWERS:
         raise BadInputError(f"answers must be a list of at most {MOST_ANSWERS}")
     parsed = [Answer.received(item) for item in items]
-    receipt = await run_in_threadpool(
-        labelling.record, current(), request.state.person, str(body.get("client", "")), parsed
-    )
+    receipt = await _call(request, labelling.record, request.state.person, str(body.get("client", "")), parsed)
     return JSONResponse(asdict(receipt))
 
 
@@ -149,34 +147,49 @@ async def health(_request: Request) -> Response:
 
 
 Handler = Callable[[Request], Any]
+STATUS = {MissingError: 404, ConflictError: 409, TooManyError: 429, ForbiddenError: 403, AnnotatorError: 400}
+"""The first that fits."""
 
 
-def _guarded(handler: Handler, *, signed_in: bool = True) -> Handler:
-    """Our own pages only, a known person, and errors as one readable line."""
+def _guarded(handler: Handler, right: Right | None = Right.LABEL) -> Handler:
+    """Our own pages only, a known person with this right, and errors as one readable line. `right` None: anybody."""
 
     async def answer(request: Request) -> Response:
-        if not signing.is_same_site(request):
+        if not signing.is_same_site(current(), request):
             return _refused(403, "this address serves its own pages only")
-        if signed_in:
-            request.state.person = signing.person(current(), request)
-            if request.state.person is None:
-                return _refused(401, "open a page of the app first")
-            if signing.names_another(request, request.state.person):
-                return _refused(401, "somebody else signed in here; sign in again")
         if any(isinstance(value, int) and value >= 2**31 for value in request.path_params.values()):
             return _refused(404, "there is no such number")
         try:
+            if right is not None:
+                refusal = await run_in_threadpool(_admit, request, right)
+                if refusal is not None:
+                    return refusal
             response: Response = await handler(request)
-        except MissingError as error:
-            return _refused(404, str(error))
-        except ConflictError as error:
-            return _refused(409, str(error))
         except AnnotatorError as error:
-            return _refused(400, str(error))
+            return _refused(next(status for kind, status in STATUS.items() if isinstance(error, kind)), str(error))
         return response
 
     answer.__doc__ = handler.__doc__
     return answer
+
+
+def _admit(request: Request, right: Right) -> Response | None:
+    """Let in who signed in and has this right, with the workspace acting for the person; else the refusal."""
+    workspace = current()
+    person = signing.person(workspace, request)
+    if person is None:
+        return _refused(401, "open a page of the app first")
+    if signing.names_another(request, person):
+        return _refused(401, "somebody else signed in here; sign in again")
+    if right not in signing.rights_of(workspace, person):
+        return _refused(403, f"{person} may not {right.value}, or is paused")
+    request.state.person, request.state.workspace = person, workspace.acting_for(person)
+    return None
+
+
+async def _call(request: Request, service: Callable[..., Any], *arguments: Any) -> Any:
+    """What `service` answers the person who asks; off the event loop."""
+    return await run_in_threadpool(service, request.state.workspace, *arguments)
 
 
 async def _json(request: Request) -> dict[str, Any]:
@@ -215,17 +228,17 @@ def _refused(status: int, message: str) -> JSONResponse:
 
 
 ROUTES = [
-    Route("/api/sign-in", _guarded(sign_in, signed_in=False), methods=["POST"]),
-    Route("/api/pictures/{size}/{row:int}", _guarded(picture)),
+    Route("/api/sign-in", _guarded(sign_in, right=None), methods=["POST"]),
+    Route("/api/pictures/{size}/{row:int}", _guarded(picture, Right.LOOK)),
     Route("/api/claim", _guarded(claim), methods=["POST"]),
     Route("/api/release", _guarded(release), methods=["POST"]),
     Route("/api/sessions/begin", _guarded(begin_session), methods=["POST"]),
     Route("/api/sessions/pause", _guarded(leave_session(sessions.pause)), methods=["POST"]),
     Route("/api/sessions/end", _guarded(leave_session(sessions.end)), methods=["POST"]),
-    Route("/api/tags", _guarded(tag_list)),
-    Route("/api/tags/{tag:int}", _guarded(one_tag)),
-    Route("/api/why/{row:int}", _guarded(why)),
+    Route("/api/tags", _guarded(tag_list, Right.LOOK)),
+    Route("/api/tags/{tag:int}", _guarded(one_tag, Right.LOOK)),
+    Route("/api/why/{row:int}", _guarded(why, Right.LOOK)),
     Route("/api/answers", _guarded(answers), methods=["POST"]),
-    Route("/api/ui/{file}", _guarded(component, signed_in=False)),
-    Route("/api/health", _guarded(health, signed_in=False)),
+    Route("/api/ui/{file}", _guarded(component, right=None)),
+    Route("/api/health", _guarded(health, right=None)),
 ]

@@ -12,6 +12,7 @@ from annotator.learning.bounds import (
     Mixture,
     Prior,
     clopper_pearson,
+    clopper_pearson_intervals,
     hypergeometric_interval,
     interval,
     interval_path,
@@ -188,6 +189,14 @@ def test_clopper_pearson_is_that_of_scipy(seen: tuple[int, int, int], alpha: flo
     drawn, positives, _ = seen
     theirs = stats.binomtest(positives, drawn).proportion_ci(1 - alpha, "exact")
     assert clopper_pearson(drawn, positives, alpha) == pytest.approx((theirs.low, theirs.high))
+
+
+def test_many_clopper_pearson_intervals_are_those_of_one_after_the_other() -> None:
+    drawn, positives = np.indices((30, 30)).reshape(2, -1)
+    drawn, positives = drawn[positives <= drawn], positives[positives <= drawn]
+    low, high = clopper_pearson_intervals(drawn, positives, 0.05)
+    one_by_one = [clopper_pearson(int(n), int(k), 0.05) for n, k in zip(drawn, positives, strict=True)]
+    np.testing.assert_allclose(np.stack([low, high], 1), one_by_one)
 
 
 def test_nothing_drawn_says_nothing() -> None:

@@ -154,6 +154,21 @@ def test_home_asks_the_worker_for_a_training(
     assert asked == ["train"]
 
 
+def test_home_asks_for_tiles_too_when_they_are_ticked(
+    workspace: Workspace, samples: Path, serve: Opened, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[tuple[str, dict[str, bool]]] = []
+    monkeypatch.setattr(jobs, "enqueue", lambda _workspace, kind, **arguments: asked.append((kind, arguments)))
+    import_pictures(workspace, [samples / "images"])
+    serve(workspace)
+    app = run("home")
+    next(button for button in app.button if button.label == "Embed them").click().run()
+    app.checkbox[0].check().run()
+    next(button for button in app.button if button.label == "Embed them").click().run()
+    assert not app.exception
+    assert asked == [("embed", {}), ("embed", {"tiles": True})]
+
+
 def test_home_tells_when_the_worker_cannot_be_asked(trained: Workspace, serve: Opened) -> None:
     serve(trained)
     app = run("home")

@@ -33,6 +33,7 @@ from annotator.learning.queries.facility_location import facility_location
 from annotator.learning.queries.galaxy import galaxy
 from annotator.learning.queries.margin import margin
 from annotator.learning.queries.mixed import mixed
+from annotator.learning.queries.object_focused import object_focused
 from annotator.learning.queries.optimal_design import optimal_design
 from annotator.learning.queries.prob_cover import prob_cover
 from annotator.learning.queries.random import at_random
@@ -43,6 +44,7 @@ __all__ = [
     "BANDIT",
     "CONTROL_SHARE",
     "DEFAULT",
+    "LOOKS_AT_TILES",
     "QUERIES",
     "Computed",
     "Controlled",
@@ -56,6 +58,9 @@ __all__ = [
 DEFAULT = "facility_location"
 CONTROL_SHARE = 0.1
 """Share of the picks that are drawn at random: enough to hold the strategy against, and it costs little."""
+
+LOOKS_AT_TILES = frozenset({"object_focused"})
+"""Strategies that look at tiles; for the others nobody needs to read them."""
 
 QUERIES: dict[str, Strategy] = {
     "facility_location": facility_location,
@@ -74,4 +79,5 @@ QUERIES: dict[str, Strategy] = {
     "optimal_design": optimal_design,
     "balanced": balanced,
     "expected_positives": expected_positives,
+    "object_focused": object_focused,
 }

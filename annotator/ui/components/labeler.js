@@ -3,6 +3,7 @@
 
 import { makeChip } from "/api/ui/chips.js";
 import { isReserved, listen } from "/api/ui/keys.js";
+import { Relations } from "/api/ui/relations.js";
 import { claim, tagDetails, tags } from "/api/ui/server.js";
 import { Stage } from "/api/ui/stage.js";
 import { TagBox } from "/api/ui/tag_box.js";
@@ -27,6 +28,7 @@ export const mount = (root, data, tell) => new Labeler(root, data, tell);
 class Labeler {
   constructor(root, data, tell) {
     Object.assign(this, { root, data, tell, words: data.words, trail: new Trail(), names: new Map(), groups: [] });
+    Object.assign(this, { relations: new Relations(), hotkeys: {}, keyOf: new Map(), colours: {}, because: new Map() });
     root.innerHTML = this.frame();
     const part = (this.part = (name) => root.querySelector(`[data-part="${name}"]`));
     this.stage = new Stage(part("stage"));
@@ -84,6 +86,10 @@ class Labeler {
       const vocabulary = await tags();
       this.names = new Map(vocabulary.tags.map(([id, name]) => [id, name]));
       this.groups = vocabulary.exactly_one;
+      this.relations = new Relations(vocabulary);
+      this.hotkeys = vocabulary.hotkeys ?? {};
+      this.keyOf = new Map(Object.entries(this.hotkeys).map(([key, tag]) => [tag, key]));
+      this.colours = vocabulary.colours ?? {};
     } catch (error) {
       this.work.problem(error.message);
     }
@@ -208,8 +214,17 @@ class Labeler {
     return (this.groups.find((group) => group.includes(tag)) ?? []).filter((other) => other !== tag);
   }
 
+  // What is marked, with what follows from it.
+  marked() {
+    const { states, said } = this.trail.question;
+    const found = this.relations.over(states, said);
+    this.because = found.because;
+    return new Map([...found.states].filter(([tag]) => states.has(tag) || this.names.has(tag)));
+  }
+
   drawChips() {
-    const { suggestions, states, kind } = this.trail.question;
+    const { suggestions, kind } = this.trail.question;
+    const states = this.marked();
     const shown = new Set(suggestions.map(({ tag }) => tag));
     const added = [...states.keys()].filter((tag) => !shown.has(tag)).map((tag) => ({ tag, score: null, origin: null }));
     const all = [...suggestions, ...added];
@@ -218,19 +233,25 @@ class Labeler {
     const chips = all.map(({ tag, score, origin }, place) =>
       makeChip({
         tag, name: this.names.get(tag) ?? `#${tag}`, score: quiet ? null : score, origin, place,
-        group: this.rivals(tag).length > 0,
+        group: this.rivals(tag).length > 0, hotkey: this.keyOf.get(tag), colour: this.colours[tag],
       }),
     );
     const focused = this.focusedChip()?.dataset.tag;
     this.part("chips").replaceChildren(...chips);
-    chips.forEach((chip) => this.drawChip(chip));
+    chips.forEach((chip) => this.drawChip(chip, states));
     if (focused) this.chip(focused)?.focus();
   }
 
-  drawChip(chip) {
-    const state = this.trail.question.states.get(Number(chip.dataset.tag));
+  drawChip(chip, states) {
+    const tag = Number(chip.dataset.tag);
+    const state = states.get(tag);
+    const cause = this.because.get(tag);
     chip.setAttribute("aria-pressed", PRESSED[state]);
     chip.querySelector(".mark").textContent = MARK[state];
+    chip.classList.toggle("implied", cause !== undefined);
+    if (cause !== undefined) {
+      chip.querySelector(".source").textContent = put(this.words.follows, { tag: this.names.get(cause) ?? `#${cause}` });
+    }
   }
 
   chip(tag) {
@@ -258,14 +279,14 @@ class Labeler {
       const others = state === PRESENT ? this.rivals(tag).filter((one) => this.trail.question.states.get(one) === PRESENT) : [];
       return [...others.map((one) => [one, ABSENT]), [tag, state]];
     });
-    const drawn = all.every(([tag]) => this.chip(tag));
+    const drawn = this.relations.none && all.every(([tag]) => this.chip(tag));
     this.trail.setAll(all);
-    if (drawn) all.forEach(([tag]) => this.drawChip(this.chip(tag)));
-    else this.drawChips();
+    if (drawn) all.forEach(([tag]) => this.drawChip(this.chip(tag), this.trail.question.states));
+    else this.drawChips(); // what follows changes with it
   }
 
   toggle(tag) {
-    if (this.trail.question) this.set([tag, NEXT[this.trail.question.states.get(tag) ?? ABSENT]]);
+    if (this.trail.question) this.set([tag, NEXT[this.marked().get(tag) ?? ABSENT]]);
   }
 
   choose(id, name) {
@@ -275,7 +296,7 @@ class Labeler {
 
   // A group of which exactly one is present, with several marked, or none marked and none left open.
   unfinishedGroup() {
-    const { states } = this.trail.question;
+    const states = this.marked();
     return this.groups.find((group) => {
       const said = group.map((tag) => states.get(tag)).filter((state) => state !== undefined);
       const present = said.filter((state) => state === PRESENT).length;
@@ -297,6 +318,7 @@ class Labeler {
       return this.chip(group.find((tag) => this.chip(tag)))?.focus();
     }
     this.work.problem("");
+    question.states = this.marked(); // all of it was on the screen
     const labels = [...question.states].map(([tag, state]) => [question.image, tag, state]);
     const again = question.seq !== null;
     const given = this.work.push(labels, { tasks: [question.task], began: this.began });
@@ -331,14 +353,14 @@ class Labeler {
       this.set([Number(chip.dataset.tag), ABSENT]);
       return this.move(1);
     }
-    this.set(...[...this.trail.question.states.keys()].map((tag) => [tag, ABSENT]));
+    this.set(...[...this.marked().keys()].map((tag) => [tag, ABSENT]));
   }
 
   // The chip in focus; without one the whole picture.
   cannotTell() {
     const chip = this.focusedChip();
     if (chip) this.set([Number(chip.dataset.tag), UNKNOWN]);
-    else this.set(...[...this.trail.question.states.keys()].map((tag) => [tag, UNKNOWN]));
+    else this.set(...[...this.marked().keys()].map((tag) => [tag, UNKNOWN]));
   }
 
   undo() {
@@ -367,6 +389,11 @@ class Labeler {
     if (number >= 1 && number <= 9) {
       const tag = this.order?.[number - 1];
       if (tag !== undefined) this.toggle(tag);
+      return true;
+    }
+    const own = this.hotkeys[event.key];
+    if (own !== undefined) {
+      if (this.trail.question) this.toggle(own);
       return true;
     }
     if (event.key === "Enter" && event.target.closest?.("a")) return false; // the browser follows it
