@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from annotator.commands import people, tags
+from annotator.commands import people, review, tags
 from annotator.commands.base import DEFAULT_FOLDER, AsJson, Folder, bar, opened, say_error, show, write_report
 from annotator.errors import AnnotatorError, UsageError
 
@@ -26,6 +26,7 @@ app = typer.Typer(
 )
 app.add_typer(people.app, name="people")
 app.add_typer(tags.app, name="tags")
+app.add_typer(review.app, name="review")
 
 
 def main() -> None:

@@ -54,7 +54,7 @@ def _skips(look: Look) -> Flagged:
 
 
 def sent_back(look: Look) -> list[Find]:
-    """What a reviewer sent back: answered by now, or still waiting for the person (with no chance, so last)."""
+    """What a reviewer sent back: answered by now, or still waiting for the person."""
     decided = (Review.image_row == Task.image_row, Review.tag_id == Task.tag_id, Review.at >= Task.done_at)
     query = (
         select(Task.image_row, Task.tag_id, Annotator.name, Task.done_at, Task.reason)
@@ -67,7 +67,7 @@ def sent_back(look: Look) -> list[Find]:
         waits = done_at is None
         words = f"waits for {person}: {reason}" if waits else f"{person} answered: {reason}"
         if waits or (row, tag) not in found:
-            found[row, tag] = Find(row, tag, 0.0 if waits else ANSWER_CHANGES, words)
+            found[row, tag] = Find(row, tag, ANSWER_CHANGES, words, waits)
     return list(found.values())
 
 

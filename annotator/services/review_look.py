@@ -34,6 +34,8 @@ class Find:
     chance: float
     """Estimated probability in 0..1 that a reviewer changes the label."""
     words: str
+    waits: bool = False
+    """Somebody was asked again and has not answered: it comes last, whatever else is found of it."""
 
 
 @dataclass(frozen=True)

@@ -7,11 +7,12 @@ weighs, divided by the seconds it takes:
 
 Each cause says its chance (`review_causes`, `review_flags`); the causes count as independent of each other. A flag
 weighs more, because a person waits for the answer, and an alarm, because one answer holds up a whole settled set.
-Seconds are those of the verdicts measured so far, by tag, shrunk to the mean of all tags.
+Seconds are those of the verdicts measured so far, by tag, shrunk to the mean of all tags. What was sent back is worth
+nothing until it is answered.
 """
 
 from collections import Counter
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -89,7 +90,7 @@ def queue(
             for item, facts in zip(page, shown, strict=True)
         ],
         "total": len(ranked),
-        "by_cause": dict(Counter(cause for item in ranked for cause, _ in item.causes)),
+        "by_cause": _by_cause(ranked),
     }  # fmt: skip
 
 
@@ -110,15 +111,24 @@ def items(workspace: Workspace, filter: Filter = Filter()) -> list[Item]:
     return sorted(ranked, key=lambda item: (-item.worth, item.row, item.tag_id or 0))
 
 
-def filters(workspace: Workspace) -> dict[str, Any]:
-    """What the queue can be filtered by: causes, tags {id, name} and people."""
+@needs(Right.REVIEW, logged=False)
+def overview(workspace: Workspace) -> dict[str, Any]:
+    """What waits for reviewers: `by_cause`, the `tags` {id, name, count} with most first, and all `people`."""
+    ranked = items(workspace)
+    by_tag = Counter(item.tag_id for item in ranked if item.tag_id is not None)
     with workspace.reading() as session:
-        tags = session.execute(select(Tag.id, Tag.name).where(Tag.archived.is_(False)).order_by(Tag.name))
-        return {
-            "causes": list(CAUSES),
-            "tags": [{"id": tag_id, "name": name} for tag_id, name in tags],
-            "people": list(session.scalars(select(Annotator.name).order_by(Annotator.name))),
-        }
+        names = {tag.id: tag.name for tag in session.scalars(select(Tag).where(Tag.archived.is_(False)))}
+        people = list(session.scalars(select(Annotator.name).order_by(Annotator.name)))
+    return {
+        "total": len(ranked),
+        "by_cause": _by_cause(ranked),
+        "tags": [{"id": tag, "name": names[tag], "count": count} for tag, count in by_tag.most_common()],
+        "people": people,
+    }
+
+
+def _by_cause(ranked: Sequence[Item]) -> dict[str, int]:
+    return dict(Counter(cause for item in ranked for cause, _ in item.causes))
 
 
 def _item(found: list[tuple[str, Find]], seconds: float) -> Item:
@@ -128,7 +138,8 @@ def _item(found: list[tuple[str, Find]], seconds: float) -> Item:
         weight = max(weight, WEIGHTS.get(cause, 1.0))
     first = found[0][1]
     words = tuple((cause, find.words) for cause, find in found)
-    return Item(first.row, first.tag_id, words, 1 - stays, (1 - stays) * weight / seconds)
+    worth = 0.0 if any(find.waits for _, find in found) else (1 - stays) * weight / seconds
+    return Item(first.row, first.tag_id, words, 1 - stays, worth)
 
 
 def _seconds(session: Session) -> dict[int | None, float]:

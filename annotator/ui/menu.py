@@ -19,6 +19,7 @@ MENU = {
     "search": ":material/search:",
     "clusters": ":material/bubble_chart:",
     "rounds": ":material/verified:",
+    "review": ":material/rate_review:",
     "sessions": ":material/schedule:",
     "replay": ":material/replay:",
     "export": ":material/download:",
@@ -27,6 +28,7 @@ MENU = {
 RIGHTS = {
     "home": Right.LOOK,
     "rounds": Right.SETTLE,
+    "review": Right.REVIEW,
     "replay": Right.TRAIN,
     "export": Right.EXPORT,
     "people": Right.REVIEW,
