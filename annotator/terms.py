@@ -94,6 +94,8 @@ class WorkMode(StrEnum):
     """Tag first: a page of pictures of one tag, the exceptions marked."""
     BULK = "bulk"
     """A selection of pictures gets tags at once."""
+    REVIEW = "review"
+    """A reviewer decides labels of others."""
 
 
 class SessionState(StrEnum):

@@ -84,7 +84,7 @@ def needs(right: Right, *, own: str | None = None, logged: bool = True) -> Calla
     """Mark a service: only an actor with `right` may call it, and what it did stands in the log of acts.
 
     `own` names the argument that says whose work it is: an actor's own only. `logged` False where nothing is changed
-    for good.
+    for good, or where the service writes a fuller entry itself.
     """
 
     def mark(service: Service) -> Service:

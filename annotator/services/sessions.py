@@ -18,6 +18,7 @@ from annotator.workspace import Workspace
 from db.models import Annotator, JournalEntry, LabellingSession, Submission, Tag, Task
 
 IDLE = timedelta(hours=12)  # an open session nobody came back to by then has ended by itself; a paused one waits
+BESIDE = (WorkMode.BULK, WorkMode.REVIEW)  # ways of working that join a session without moving it or setting a pace
 REMEMBERED = 30  # answered pictures that can be gone back to after a reload or on another machine
 
 
@@ -28,7 +29,7 @@ def begin(
     """Go on with the person's open or paused session in this mode, or start one.
 
     In the mode it stood in, its tag and page size go on where none is given, and the questions it was paused with are
-    the person's again where nobody else took them. Work in bulk joins a session without moving it.
+    the person's again where nobody else took them. Work in bulk and reviews join a session without moving it.
     """
     now = datetime.now(UTC)
     with workspace.transaction() as session:
@@ -41,7 +42,7 @@ def begin(
         if found is None:
             found = LabellingSession(annotator_id=person.id, mode=mode, in_hand=[], started_at=now, ended_at=None)
             session.add(found)
-        if mode == WorkMode.BULK and resumed:
+        if mode in BESIDE and resumed:
             mode, tag_id, page_size, in_hand = found.mode, found.tag_id, found.page_size, []
         else:
             in_hand, found.in_hand = found.in_hand, []
@@ -84,7 +85,7 @@ def end(workspace: Workspace, annotator: str, number: int, in_hand: Sequence[int
 
 def standing(workspace: Workspace, annotator: str, number: int) -> dict[str, Any]:
     """What the status line begins with: timed answers and seconds of the session, and today's answers of the person."""
-    timed = (Submission.session_id == number, Submission.undone.is_(False), Submission.mode != WorkMode.BULK)
+    timed = (Submission.session_id == number, Submission.undone.is_(False), Submission.mode.not_in(BESIDE))
     with workspace.reading() as session:
         answers, seconds = session.execute(
             select(func.sum(Submission.labels), func.sum(capped_seconds())).where(*timed)
@@ -155,7 +156,7 @@ def report(workspace: Workspace, number: int) -> dict[str, Any]:
             select(func.count(Submission.id)).where(Submission.session_id == number, Submission.undone.is_(True))
         )
         modes = [_mode_row(*row) for row in by_mode]
-        timed = [row for row in modes if row["mode"] != WorkMode.BULK.value]
+        timed = [row for row in modes if row["mode"] not in BESIDE]
         seconds = sum(row["minutes"] for row in timed) * 60
         answers = sum(row["answers"] for row in timed)
         return {

@@ -19,7 +19,7 @@ from annotator.learning.heads import Head
 from annotator.learning.tag_tree import parent_places, raise_parents
 from annotator.learning.votes import Belief
 from annotator.progress import Progress, silent
-from annotator.services import models, savings, tiles
+from annotator.services import majors, models, savings, tiles
 from annotator.services.beliefs import beliefs
 from annotator.services.embedding import current_backbone, text_vectors
 from annotator.services.labelling import answered_count
@@ -27,7 +27,7 @@ from annotator.services.rights import Right, needs
 from annotator.services.snapshots import take
 from annotator.services.votes import Votes, live_tags, votes
 from annotator.snapshot import Snapshot
-from annotator.terms import LabelState, RoundStatus, Split, TaskKind
+from annotator.terms import LabelState, Origin, RoundStatus, Split, TaskKind
 from annotator.workspace import Workspace
 from db.models import Model, Round
 
@@ -114,8 +114,8 @@ def training_set(workspace: Workspace, snapshot: Snapshot, embedded: int) -> Tra
     """People's labels, split by image.
 
     Left out: audits of an open round; calibration answers from training (an image can change its split when
-    near-duplicates are found); audits and bulk answers from measuring (they come from sets the model is sure about or
-    a person chose, not at random).
+    near-duplicates are found), and the regression set, which measures; audits, bulk answers and reviews of what nobody
+    labelled from measuring (they come from sets the model is sure about, or a person or cause chose, not at random).
     """
     labels = snapshot.by_people().copy()
     with workspace.reading() as session:
@@ -127,7 +127,12 @@ def training_set(workspace: Workspace, snapshot: Snapshot, embedded: int) -> Tra
     labels[embedded:] = LabelState.UNKNOWN
     left_out = open_audits | (kinds == TaskKind.CALIBRATION)
     train = _without(labels, found, left_out)
+    with workspace.reading() as session:
+        majors.keep_from_training(session, snapshot, train)
     held = _without(labels, found, np.isin(kinds, (TaskKind.AUDIT, TaskKind.BULK)))
+    labelled = np.zeros(labels.shape, bool)
+    labelled[found.rows, found.columns] = True
+    held[(snapshot.origins == Origin.REVIEW) & ~labelled] = LabelState.UNKNOWN
     train_rows, held_rows = (
         np.flatnonzero((part != LabelState.UNKNOWN).any(axis=1) & snapshot.in_split(split))
         for part, split in ((train, Split.TRAIN), (held, Split.VALIDATION))
@@ -225,6 +230,9 @@ def _keep(
     head, calibration = fitted
     previous = models.in_use(workspace)
     good, verdict = _verdict(workspace, snapshot, data, previous, probabilities, measured)
+    measured["majors"] = majors.measured(workspace, snapshot, probabilities, previous)
+    if previous is not None:
+        good, verdict = _beside_majors(good, verdict, majors.verdict(snapshot, measured["majors"], previous), measured)
     with workspace.reading() as session:
         measured["answered_images"] = answered_count(session)
         model_id = (session.scalar(select(func.max(Model.id))) or 0) + 1
@@ -274,6 +282,17 @@ def _verdict(
             return False, f"worse than the model before on the same held-out answers: {figures}"
         return True, f"too few held-out answers to call it worse, and it learned from more: {figures}"
     return True, f"on the same held-out answers: {figures}"
+
+
+def _beside_majors(good: bool, verdict: str, broken: str, measured: dict[str, Any]) -> tuple[bool, str]:
+    """The verdict with what the model breaks of the regression set: then it is put in use only if it is better on the
+    held-out answers, by more than chance moves them."""
+    if not broken:
+        return good, verdict
+    before, now = measured.get("previous_mAP"), measured["mAP"]
+    better = before is not None and now is not None and now > before + TOLERANCE
+    comparable = before is not None
+    return good and (better or not comparable), f"{verdict}; {broken}"
 
 
 def _surely_worse(now: NDArray[np.float32], before: NDArray[np.float32], labels: NDArray[np.int8]) -> bool:

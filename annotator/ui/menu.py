@@ -20,6 +20,7 @@ MENU = {
     "clusters": ":material/bubble_chart:",
     "rounds": ":material/verified:",
     "vocabulary": ":material/list_alt:",
+    "review": ":material/rate_review:",
     "sessions": ":material/schedule:",
     "replay": ":material/replay:",
     "export": ":material/download:",
@@ -28,6 +29,7 @@ MENU = {
 RIGHTS = {
     "home": Right.LOOK,
     "rounds": Right.SETTLE,
+    "review": Right.REVIEW,
     "replay": Right.TRAIN,
     "export": Right.EXPORT,
     "people": Right.REVIEW,

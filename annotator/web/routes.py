@@ -21,17 +21,20 @@ from annotator.errors import (
     TooManyError,
 )
 from annotator.services import (
+    comments,
     explaining,
     export_shelf,
     labelling,
     pictures,
     questions,
+    reviewing,
     sessions,
     skipping,
     tasks,
     vocabulary,
 )
 from annotator.services.answers import Answer
+from annotator.services.reviewing import Filter
 from annotator.services.rights import Right
 from annotator.terms import WorkMode
 from annotator.web import signing
@@ -161,6 +164,39 @@ async def export_file(request: Request) -> Response:
     return FileResponse(file, filename=file.name, headers={"Cache-Control": "private, no-store"})
 
 
+async def review(request: Request) -> Response:
+    """POST /api/review {cause, tag, person, count, have}: what a reviewer should look at next.
+
+    `have`: [image, tag] of what is on the screen or was dealt with there.
+    """
+    body = await _json(request)
+    asked = Filter(_text(body, "cause"), _number(body, "tag"), _text(body, "person"))
+    have = body.get("have", [])
+    if not isinstance(have, list) or len(have) > MOST_NUMBERS or not all(_is_pair(one) for one in have):
+        raise BadInputError(f"have must be a list of at most {MOST_NUMBERS} [image, tag], not {have!r:.40}")
+    known = {(row, tag) for row, tag in have}
+    return JSONResponse(await _call(request, reviewing.queue, asked, _number(body, "count", 24), 0, known))
+
+
+async def comment_list(request: Request) -> Response:
+    """GET /api/comments/{row}: the talk about a picture and its tags."""
+    return JSONResponse({"comments": await _call(request, comments.thread, request.path_params["row"])})
+
+
+async def comment(request: Request) -> Response:
+    """POST /api/comments {image, tag, text}: say something about a picture, or about one tag on it."""
+    body = await _json(request)
+    image, tag, text = _number(body, "image", -1), _number(body, "tag"), _text(body, "text") or ""
+    return JSONResponse({"comment": await _call(request, comments.add, request.state.person, image, text, tag)})
+
+
+async def resolve(request: Request) -> Response:
+    """POST /api/comments/resolve {image, tag}: end an open thread."""
+    body = await _json(request)
+    image, tag = _number(body, "image", -1), _number(body, "tag")
+    return JSONResponse({"resolved": await _call(request, comments.resolve, image, tag)})
+
+
 async def component(request: Request) -> Response:
     """GET /api/ui/{file}: scripts and styles of our components; the same for everybody."""
     file = COMPONENTS / Path(request.path_params["file"]).name
@@ -245,6 +281,17 @@ def _number(body: dict[str, Any], name: str, default: int | None = None) -> Any:
     return value
 
 
+def _text(body: dict[str, Any], name: str) -> str | None:
+    value = body.get(name)
+    if not isinstance(value, str | None):
+        raise BadInputError(f"{name} must be text, not {value!r:.40}")
+    return value
+
+
+def _is_pair(value: Any) -> bool:
+    return isinstance(value, list) and len(value) == 2 and all(type(one) is int or one is None for one in value)
+
+
 def _numbers(body: dict[str, Any], name: str) -> list[int]:
     value = body.get(name, [])
     if not isinstance(value, list) or len(value) > MOST_NUMBERS or not all(type(one) is int for one in value):
@@ -270,6 +317,10 @@ ROUTES = [
     Route("/api/why/{row:int}", _guarded(why, Right.LOOK)),
     Route("/api/answers", _guarded(answers), methods=["POST"]),
     Route("/api/exports/{token}", _guarded(export_file, right=None)),
+    Route("/api/review", _guarded(review, Right.REVIEW), methods=["POST"]),
+    Route("/api/comments/{row:int}", _guarded(comment_list)),
+    Route("/api/comments/resolve", _guarded(resolve), methods=["POST"]),
+    Route("/api/comments", _guarded(comment), methods=["POST"]),
     Route("/api/ui/{file}", _guarded(component, right=None)),
     Route("/api/health", _guarded(health, right=None)),
 ]

@@ -8,6 +8,7 @@ import { claim, tagDetails, tags } from "/api/ui/server.js";
 import { SkipBox, tellSkip } from "/api/ui/skip_box.js";
 import { Stage } from "/api/ui/stage.js";
 import { TagBox } from "/api/ui/tag_box.js";
+import { Talk } from "/api/ui/thread.js";
 import { Trail } from "/api/ui/trail.js";
 import { Why } from "/api/ui/why.js";
 import { Work, fill, footer, nothingLeft, put } from "/api/ui/work.js";
@@ -34,6 +35,11 @@ class Labeler {
     const part = (this.part = (name) => root.querySelector(`[data-part="${name}"]`));
     this.stage = new Stage(part("stage"));
     this.why = new Why(part("why"), this.words);
+    this.talk = new Talk(part("talk"), this.words, {
+      onSent: () => this.work.note(this.words.thread.sent),
+      onProblem: (message) => this.work.problem(message),
+      onLeave: () => this.focus(true),
+    });
     this.add = new TagBox(part("add"), {
       label: this.words.add,
       onChoose: ({ id, name }) => this.choose(id, name),
@@ -121,6 +127,7 @@ class Labeler {
     </div>
     ${footer(w)}
     <div class="card skipping" data-part="skipping" role="dialog" aria-label="${w.skipFor}" hidden></div>
+    <form class="card talk" data-part="talk" hidden></form>
     <div class="card" data-part="why" role="region" tabindex="0" aria-label="${w.explain}" hidden></div>
     <dl class="card help" data-part="help" tabindex="0" hidden>${w.labelKeys.map(([key, what]) => `<dt><kbd>${key}</kbd></dt><dd>${what}</dd>`).join("")}</dl>
   </div>
@@ -188,6 +195,7 @@ class Labeler {
     const empty = this.part("empty");
     empty.hidden = Boolean(question);
     this.part("chips").parentElement.classList.toggle("idle", !question);
+    this.talk.close();
     this.stage.show(question?.image ?? null, question?.name);
     this.part("reason").textContent = question?.reason ?? "";
     if (question) {
@@ -438,6 +446,7 @@ class Labeler {
       e: () => this.explain(),
       "?": () => this.trail.question && this.cannotTell(),
       "/": () => this.add.focus(),
+      c: () => this.comment(),
       h: () => this.help(),
       Escape: () => this.escape(),
       ArrowDown: () => (zoomed ? this.stage.step(0, 1) : this.move(1)),
@@ -469,6 +478,10 @@ class Labeler {
     if (question) this.why.toggle(question.image, QUIET.includes(question.kind));
   }
 
+  comment() {
+    if (this.trail.question) this.talk.open(this.trail.question.image);
+  }
+
   help() {
     this.why.close();
     this.part("help").hidden = !this.part("help").hidden;
@@ -477,6 +490,7 @@ class Labeler {
   escape() {
     this.part("help").hidden = true;
     this.why.close();
+    this.talk.close();
     this.stage.rest();
     this.focus(true);
   }
