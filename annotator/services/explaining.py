@@ -93,7 +93,8 @@ def _neighbours(workspace: Workspace, row: int) -> list[dict[str, Any]]:
     with workspace.reading() as session:
         tags: dict[int, list[str]] = {}
         for part in parts([other for other, _ in near]):
-            query = select(Label.image_row, Tag.name, Label.state).join(Tag).where(Label.image_row.in_(part))
+            query = select(Label.image_row, Tag.name, Label.state).join(Tag, Tag.id == Label.tag_id)
+            query = query.where(Label.image_row.in_(part))
             for other, name, state in session.execute(query.distinct().order_by(Tag.name)):
                 shown = tags.setdefault(other, [])
                 if state == LabelState.POSITIVE and name not in shown:
