@@ -23,6 +23,7 @@ class Base(DeclarativeBase):
     )
     type_annotation_map: ClassVar[dict[Any, Any]] = {
         dict[str, Any]: JSON,
+        dict[str, str]: JSON,
         list[str]: JSON,
         list[int]: JSON,
         datetime: UtcDateTime,
@@ -99,6 +100,11 @@ class Tag(Base):
     prompts: Mapped[list[str]] = mapped_column(default=list)
     parent_id: Mapped[int | None] = mapped_column(ForeignKey("tag.id"))
     archived: Mapped[bool] = mapped_column(default=False)
+    merged_into_id: Mapped[int | None] = mapped_column(ForeignKey("tag.id"))
+    colour: Mapped[str] = mapped_column(default="", server_default="")  # #rrggbb, or none
+    hotkey: Mapped[str] = mapped_column(default="", server_default="")  # the key that toggles it beside a picture
+    names: Mapped[dict[str, str]] = mapped_column(default=dict, server_default="{}")  # by language, such as "de"
+    examples: Mapped[list[int]] = mapped_column(default=list, server_default="[]")  # rows of pictures people chose
 
 
 class Relation(Base):
@@ -188,7 +194,21 @@ class JournalEntry(Base):
     kind: Mapped[TaskKind] = mapped_column(EnumValue(TaskKind))
     submission_id: Mapped[int | None] = mapped_column(ForeignKey("submission.id"), index=True)
     round_number: Mapped[int | None] = mapped_column(ForeignKey("round.number"))
+    change_id: Mapped[int | None] = mapped_column(ForeignKey("vocabulary_change.id"), index=True)
     at: Mapped[datetime]
+
+
+class VocabularyChange(Base):
+    """One change of the vocabulary, with what it takes to undo it. The last one that stands is undone first."""
+
+    __tablename__ = "vocabulary_change"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    at: Mapped[datetime]
+    annotator_id: Mapped[int] = mapped_column(ForeignKey("annotator.id"))
+    kind: Mapped[str]  # a name of annotator.services.vocabulary_changes.OPERATIONS, or undo
+    payload: Mapped[dict[str, Any]]
+    undone: Mapped[bool] = mapped_column(default=False)
 
 
 class Task(Base):

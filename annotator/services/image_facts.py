@@ -11,6 +11,7 @@ from sqlalchemy.orm import Session
 
 from annotator.learning.splits import assign_splits
 from annotator.services.label_store import parts
+from annotator.services.snapshots import merged_into, withdrawn
 from annotator.snapshot import SPLIT_CODES
 from annotator.terms import LabelState, RoundStatus, Split
 from annotator.workspace import Workspace
@@ -56,14 +57,18 @@ def decided(workspace: Workspace, session: Session, tag_id: int, rows: Sequence[
             query = select(table.image_row).where(table.tag_id == tag_id, table.image_row.in_(part))
             found.update(session.scalars(query))
     settled = select(Round.number, Round.tag_ids).where(Round.status == RoundStatus.SETTLED)
-    arrays = [(workspace.round_file(number), tag_ids) for number, tag_ids in session.execute(settled)]
-    columns = [(np.load(file, mmap_mode="r", allow_pickle=False), tags) for file, tags in arrays]
+    gone = withdrawn(session)
+    columns = [
+        (np.load(workspace.round_file(number), mmap_mode="r", allow_pickle=False), tag_ids.index(tag_id))
+        for number, tag_ids in session.execute(settled)
+        if tag_id in tag_ids and (number, tag_id) not in gone
+    ]
     if workspace.truth_file.exists():
-        columns.append(_truth(workspace.truth_file, workspace.truth_file.stat().st_mtime_ns))
-    for labels, tags in columns:
-        if tag_id in tags:
-            column = tags.index(tag_id)
-            found.update(row for row in rows if row < len(labels) and labels[row, column] != LabelState.UNKNOWN)
+        labels, tags = _truth(workspace.truth_file, workspace.truth_file.stat().st_mtime_ns)
+        now = merged_into(session)
+        columns += [(labels, column) for column, tag in enumerate(tags) if now.get(tag, tag) == tag_id]
+    for labels, column in columns:
+        found.update(row for row in rows if row < len(labels) and labels[row, column] != LabelState.UNKNOWN)
     return found
 
 

@@ -9,9 +9,10 @@ from sqlalchemy import delete, insert, or_, select, update
 from sqlalchemy.orm import Session
 
 from annotator.terms import LabelState, TaskKind
-from db.models import JournalEntry, Label, Submission, Task
+from db.models import JournalEntry, Label, Submission, Task, VocabularyChange
 
 IN_A_QUERY = 500  # parameters; SQLite builds differ in how many they bear
+UNDO = "undo"  # the kind of a change of the vocabulary that takes back another one
 Pair = tuple[int, int]
 """(image row, tag id)"""
 
@@ -99,27 +100,7 @@ def take_back(session: Session, undone: Submission, by: Submission, lease: timed
     of_it = select(JournalEntry.image_row, JournalEntry.tag_id).where(JournalEntry.submission_id == undone.id)
     pairs = {(row, tag) for row, tag in session.execute(of_it)}
     rows = {row for row, _ in pairs}
-    now = standing(session, undone.annotator_id, rows)
-    wanted = _answers_that_stand(session, undone.annotator_id, rows)
-    changed, gone, journal = [], [], []
-    for row, tag in sorted(pairs):
-        label, entry = now.get((row, tag)), wanted.get((row, tag))
-        if label is None or (entry is not None and _agrees(label, entry)):
-            continue
-        if entry is None:
-            gone.append(label.id)
-        else:
-            values = {"state": entry.state, "kind": entry.kind, "round_number": entry.round_number, "at": by.at}
-            changed.append({"id": label.id, **values})
-        journal.append(
-            {
-                "image_row": row, "tag_id": tag, "annotator_id": undone.annotator_id, "submission_id": by.id,
-                "state": entry.state if entry else None, "previous": label.state, "at": by.at,
-                "kind": entry.kind if entry else label.kind,
-                "round_number": entry.round_number if entry else label.round_number,
-            }
-        )  # fmt: skip
-    _execute(session, [], changed, gone, journal)
+    restore(session, undone.annotator_id, pairs, by.at, submission_id=by.id)
     for part in parts(rows):
         reopened = (
             update(Task)
@@ -129,22 +110,66 @@ def take_back(session: Session, undone: Submission, by: Submission, lease: timed
         session.execute(reopened)
 
 
+def restore(
+    session: Session,
+    annotator_id: int,
+    pairs: Collection[Pair],
+    at: datetime,
+    *,
+    submission_id: int | None = None,
+    change_id: int | None = None,
+) -> int:
+    """Make each of `pairs` what the annotator's newest answer that stands says, or nothing where none does; how many
+    that changed."""
+    rows = {row for row, _ in pairs}
+    now = standing(session, annotator_id, rows)
+    wanted = _answers_that_stand(session, annotator_id, rows)
+    fresh, changed, gone, journal = [], [], [], []
+    for row, tag in sorted(pairs):
+        label, entry = now.get((row, tag)), wanted.get((row, tag))
+        if entry is not None and entry.state is None:
+            entry = None  # the newest that stands is a change of the vocabulary that moved the label elsewhere
+        if _agrees(label, entry):
+            continue
+        key = {"image_row": row, "tag_id": tag, "annotator_id": annotator_id}
+        said = entry or label
+        values = {"kind": said.kind, "round_number": said.round_number, "at": at} if said else {}
+        state = entry.state if entry else None
+        if label is None:
+            fresh.append({**key, "state": state, **values})
+        elif entry is None:
+            gone.append(label.id)
+        else:
+            changed.append({"id": label.id, "state": state, **values})
+        noted = {"state": state, "previous": label.state if label else None}
+        journal.append({**key, **noted, **values, "submission_id": submission_id, "change_id": change_id})
+    _execute(session, fresh, changed, gone, journal)
+    return len(journal)
+
+
 def _answers_that_stand(session: Session, annotator_id: int, rows: Collection[int]) -> dict[Pair, JournalEntry]:
-    """The newest answer of an annotator to each pair on `rows` that was not taken back."""
+    """The newest entry of an annotator about each pair on `rows` that was not taken back: an answer, or a change of the
+    vocabulary."""
     found: dict[Pair, JournalEntry] = {}
-    answer = or_(JournalEntry.submission_id.is_(None), (Submission.labels > 0) & Submission.undone.is_(False))
+    answered = or_(JournalEntry.submission_id.is_(None), (Submission.labels > 0) & Submission.undone.is_(False))
+    changed = or_(
+        JournalEntry.change_id.is_(None), VocabularyChange.undone.is_(False) & (VocabularyChange.kind != UNDO)
+    )
     for part in parts(rows):
         query = (
             select(JournalEntry)
             .outerjoin(Submission, Submission.id == JournalEntry.submission_id)
-            .where(JournalEntry.annotator_id == annotator_id, JournalEntry.image_row.in_(part), answer)
+            .outerjoin(VocabularyChange, VocabularyChange.id == JournalEntry.change_id)
+            .where(JournalEntry.annotator_id == annotator_id, JournalEntry.image_row.in_(part), answered, changed)
             .order_by(JournalEntry.id)
         )
         found.update({(entry.image_row, entry.tag_id): entry for entry in session.scalars(query)})
     return found
 
 
-def _agrees(label: Standing, entry: JournalEntry) -> bool:
+def _agrees(label: Standing | None, entry: JournalEntry | None) -> bool:
+    if label is None or entry is None:
+        return label is None and entry is None
     return (label.state, label.kind, label.round_number) == (entry.state, entry.kind, entry.round_number)
 
 

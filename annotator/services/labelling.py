@@ -1,6 +1,7 @@
 """Answers into the store: each written once, with its history, and taken back on request."""
 
 from collections.abc import Collection, Iterable, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 from sqlalchemy import func, select
@@ -9,8 +10,10 @@ from sqlalchemy.orm import InstrumentedAttribute, Session
 
 from annotator.errors import BadInputError
 from annotator.services.answers import MOST_CLIENT, Answer, Receipt
-from annotator.services.label_store import Change, parts, standing, take_back, write
+from annotator.services.label_moves import STRENGTH, moved_since
+from annotator.services.label_store import Change, Pair, parts, standing, take_back, write
 from annotator.services.people import annotator_called
+from annotator.services.snapshots import merged_into
 from annotator.terms import LabelState, TaskKind, WorkMode
 from annotator.workspace import Project, Workspace
 from db.models import Image, Label, LabellingSession, Submission, Tag, Task
@@ -110,6 +113,7 @@ def _apply(session: Session, submission: Submission, answer: Answer, project: Pr
     if answer.undo is not None:
         return _undo(session, submission, answer, timedelta(minutes=project.lease_minutes))
     tasks = list(session.scalars(select(Task).where(Task.id.in_(answer.tasks))))
+    answer = _in_todays_words(session, answer)
     missing = _absent(session, Image.row, {row for row, _, _ in answer.labels})
     unknown = _absent(session, Tag.id, {tag for _, tag, _ in answer.labels})
     if missing or unknown:
@@ -125,6 +129,18 @@ def _apply(session: Session, submission: Submission, answer: Answer, project: Pr
         if task.done_at is None:
             task.done_at, task.annotator_id = submission.at, submission.annotator_id
     return None
+
+
+def _in_todays_words(session: Session, answer: Answer) -> Answer:
+    """An answer about a tag that was merged while it was on the screen is one about what it was merged into."""
+    now = merged_into(session)
+    if not any(tag in now for _, tag, _ in answer.labels):
+        return answer
+    said: dict[Pair, LabelState] = {}
+    for row, tag, state in answer.labels:
+        pair = row, now.get(tag, tag)
+        said[pair] = max(state, said.get(pair, state), key=STRENGTH.__getitem__)
+    return replace(answer, labels=tuple((row, tag, state) for (row, tag), state in said.items()))
 
 
 def _changes(answer: Answer, tasks: Sequence[Task]) -> list[Change]:
@@ -166,6 +182,10 @@ def _undo(session: Session, submission: Submission, answer: Answer, lease: timed
     undone = session.scalar(select(Submission).where(Submission.client == client, Submission.seq == answer.undo))
     if undone is None or undone.annotator_id != submission.annotator_id:
         return f"there is no answer {answer.undo} of this client to take back"
+    change = moved_since(session, undone.id)
+    if change is not None:
+        what = change.payload["what"]
+        return f"the vocabulary changed after that answer ({what}); change the label itself, or undo the change first"
     if not undone.undone:  # else another tab was first
         take_back(session, undone, submission, lease)
     return None

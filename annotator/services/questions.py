@@ -52,6 +52,7 @@ def described(workspace: Workspace, annotator: str, asked: Sequence[Task]) -> li
         }
         names = names_of(session, rows)
         answered = _answered(session, annotator, rows)
+        archived = set(session.scalars(select(Tag.id).where(Tag.archived.is_(True))))
         order = list(
             session.scalars(select(Tag.id).where(Tag.archived.is_(False)).order_by(Tag.id).limit(2 * SHOWN_TAGS))
         )
@@ -65,7 +66,7 @@ def described(workspace: Workspace, annotator: str, asked: Sequence[Task]) -> li
             "width": sizes[task.image_row][0],
             "height": sizes[task.image_row][1],
             "name": names[task.image_row],
-            "suggestions": _shown(board, task, order),
+            "suggestions": _shown(board, task, order, archived),
             "answered": answered.get(task.image_row, {}),
         }
         for task in asked
@@ -82,14 +83,18 @@ def _answered(session: Session, annotator: str, rows: Sequence[int]) -> dict[int
     return found
 
 
-def _shown(board: suggesting.Board | None, task: Task, order: list[int]) -> list[dict[str, Any]]:
-    """The tags asked about: the one in question, or the best suggestions (all tags of a small vocabulary)."""
+def _shown(board: suggesting.Board | None, task: Task, order: list[int], archived: set[int]) -> list[dict[str, Any]]:
+    """The tags asked about: the one in question, or the best suggestions (all tags of a small vocabulary).
+
+    Scores made before a tag was archived still hold it.
+    """
     if task.tag_id is not None:
         suggestion = board.suggestion(task.image_row, task.tag_id) if board else None
         ranked = [suggestion] if suggestion else []
         order = [task.tag_id]
     else:
-        ranked = board.ranked(task.image_row, SHOWN_TAGS) if board else []
+        likely = board.ranked(task.image_row, SHOWN_TAGS + len(archived)) if board else []
+        ranked = [item for item in likely if item.tag_id not in archived][:SHOWN_TAGS]
     shown = [{"tag": item.tag_id, "score": round(item.score, 4), "origin": item.origin.value} for item in ranked]
     known = {item.tag_id for item in ranked}
     new = [tag for tag in order if tag not in known]
@@ -109,6 +114,10 @@ def _add(workspace: Workspace, tag_id: int | None, count: int) -> bool:
 
 
 def _make(workspace: Workspace, tag_id: int | None, count: int) -> bool:
+    with workspace.reading() as session:
+        tag = session.get(Tag, tag_id) if tag_id is not None else None
+    if tag is not None and tag.archived:
+        return False
     if tag_id is None:
         with workspace.reading() as session:
             large = is_large(session, session.scalar(select(func.count(Tag.id))) or 0)

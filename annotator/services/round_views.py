@@ -9,7 +9,7 @@ from annotator.errors import MissingError
 from annotator.learning.bounds import interval_path
 from annotator.services import models, round_records
 from annotator.services.round_sets import ACCEPT, audited, prior_of
-from annotator.services.snapshots import decided_on, live_tags
+from annotator.services.snapshots import decided_on, live_tags, withdrawn
 from annotator.terms import LabelState, Origin, RoundStatus
 from annotator.workspace import Workspace
 from db.models import Round, Tag
@@ -28,13 +28,15 @@ def tags(workspace: Workspace) -> dict[int, str]:
 def funnel(workspace: Workspace) -> list[dict[str, Any]]:
     """One row a round that was not taken back: (image, tag) pairs open when it began, audited in it, settled by it."""
     with workspace.reading() as session:
-        kept = select(Round).where(Round.status != RoundStatus.ROLLED_BACK).order_by(Round.number)
+        standing = select(Round).where(Round.status != RoundStatus.ROLLED_BACK).order_by(Round.number)
+        gone = withdrawn(session)
         rows = []
-        for round_ in session.scalars(kept):
+        for round_ in session.scalars(standing):
             settled = {LabelState.POSITIVE: 0, LabelState.NEGATIVE: 0}
             if round_.status == RoundStatus.SETTLED:
                 labels = np.load(workspace.round_file(round_.number), mmap_mode="r", allow_pickle=False)
-                settled = {state: int((labels == state).sum()) for state in settled}
+                kept = [place for place, tag in enumerate(round_.tag_ids) if (round_.number, tag) not in gone]
+                settled = {state: int((labels[:, kept] == state).sum()) for state in settled}
             rows.append(
                 {
                     "round": round_.number,

@@ -31,7 +31,7 @@ from annotator.services.round_sets import (
     sets_file,
     standing,
 )
-from annotator.services.snapshots import decided_on, take
+from annotator.services.snapshots import decided_on, take, withdrawn
 from annotator.services.tasks import SHOWN_TAGS, free_count
 from annotator.snapshot import Snapshot
 from annotator.terms import LabelState, Origin, RoundStatus, Split
@@ -297,8 +297,10 @@ def _leaving(workspace: Workspace, session: Session, number: int) -> dict[str, A
     tags: list[dict[str, Any]] = []
     if round_.status == RoundStatus.SETTLED:
         labels = np.load(workspace.round_file(number), mmap_mode="r", allow_pickle=False)
-        names_of = models.tag_names(session)
+        names_of, gone = models.tag_names(session), withdrawn(session)
         for column, tag_id in enumerate(round_.tag_ids):
+            if (number, tag_id) in gone:
+                continue
             states = np.asarray(labels[:, column])
             present, absent = (int((states == state).sum()) for state in (LabelState.POSITIVE, LabelState.NEGATIVE))
             if present or absent:

@@ -12,9 +12,10 @@ from annotator.learning.splits import assign_splits
 from annotator.snapshot import SPLIT_CODES, Snapshot, SnapshotTag
 from annotator.terms import LabelState, Origin, RoundStatus, TaskKind
 from annotator.workspace import Workspace
-from db.models import Annotator, Image, ImageFile, Label, Review, Round, Tag
+from db.models import Annotator, Image, ImageFile, Label, Review, Round, RoundSet, Tag
 
 UNKNOWN = LabelState.UNKNOWN
+WITHDRAWN = "withdrawn"  # the decision of a settled set whose tag has become another one since
 VOTE_KEY = 1 << 20  # tags fit below it: (image, tag) pairs become one sortable integer
 
 
@@ -69,7 +70,7 @@ def take(workspace: Workspace) -> Snapshot:
         files = dict(session.execute(select(ImageFile.image_row, ImageFile.uri).where(ImageFile.id.in_(first))).all())
         canvas = _Canvas(len(images), len(tags))
         _paint_rounds(canvas, workspace, session, tags)
-        _paint_truth(canvas, workspace, tags)
+        _paint_truth(canvas, workspace, session, tags)
         _paint_votes(canvas, votes(session, tags), dict(session.execute(select(Annotator.id, Annotator.name)).all()))
         _paint_reviews(canvas, session, tags)
         groups = np.array([_group(image.near_duplicate_group, image.row) for image in images], np.int64)
@@ -109,7 +110,7 @@ def decided_on(workspace: Workspace, session: Session, tag: Tag) -> Decided:
     """What `take` says of one tag, in a fraction of its time where the collection is large."""
     canvas = _Canvas(session.scalar(select(func.count(Image.row))) or 0, 1)
     _paint_rounds(canvas, workspace, session, [tag])
-    _paint_truth(canvas, workspace, [tag])
+    _paint_truth(canvas, workspace, session, [tag])
     _paint_votes(canvas, votes(session, [tag]), {name.id: name.name for name in session.scalars(select(Annotator))})
     _paint_reviews(canvas, session, [tag])
     return Decided((SnapshotTag(tag.id, tag.name),), canvas.labels, canvas.origins)
@@ -142,10 +143,11 @@ class _Canvas:
 def _paint_rounds(canvas: _Canvas, workspace: Workspace, session: Session, tags: list[Tag]) -> None:
     settled = select(Round).where(Round.status == RoundStatus.SETTLED).order_by(Round.number)
     column = {tag.id: place for place, tag in enumerate(tags)}
+    gone = withdrawn(session)
     for round_ in session.scalars(settled):
         array = np.load(workspace.round_file(round_.number), mmap_mode="r", allow_pickle=False)
         for source, tag_id in enumerate(round_.tag_ids):
-            if tag_id not in column:
+            if tag_id not in column or (round_.number, tag_id) in gone:
                 continue
             states = np.asarray(array[:, source])
             rows = np.flatnonzero(states != UNKNOWN)
@@ -154,16 +156,38 @@ def _paint_rounds(canvas: _Canvas, workspace: Workspace, session: Session, tags:
             canvas.paint(where, states[rows], Origin.ROUND, canvas.place(f"round {round_.number}"), at)
 
 
-def _paint_truth(canvas: _Canvas, workspace: Workspace, tags: list[Tag]) -> None:
+def withdrawn(session: Session) -> set[tuple[int, int]]:
+    """(round, tag id) of what rounds settled and a change of the vocabulary took back; their files still hold it."""
+    query = select(RoundSet.round_number, RoundSet.tag_id).where(RoundSet.decision == WITHDRAWN)
+    return {(number, tag_id) for number, tag_id in session.execute(query)}
+
+
+def merged_into(session: Session) -> dict[int, int]:
+    """The tag that each merged tag is part of now."""
+    query = select(Tag.id, Tag.merged_into_id).where(Tag.merged_into_id.is_not(None))
+    found = {tag: into for tag, into in session.execute(query) if into is not None}
+    ends = {}
+    for tag in found:
+        end = tag
+        while end in found:
+            end = found[end]
+        ends[tag] = end
+    return ends
+
+
+def _paint_truth(canvas: _Canvas, workspace: Workspace, session: Session, tags: list[Tag]) -> None:
     if not workspace.truth_file.exists():
         return
     with np.load(workspace.truth_file, allow_pickle=False) as stored:
         labels, ids, at = stored["labels"], stored["tag_ids"].tolist(), int(stored["at"])
     column = {tag.id: place for place, tag in enumerate(tags)}
-    for source, tag_id in enumerate(ids):
-        if tag_id in column:
-            rows = np.flatnonzero(labels[:, source] != UNKNOWN)
-            canvas.paint((rows, column[tag_id]), labels[rows, source], Origin.TRUTH, canvas.place("truth"), at)
+    now = merged_into(session)
+    # Of tags that were merged one is enough: present last.
+    for state in (LabelState.NEGATIVE, LabelState.POSITIVE):
+        for source, tag_id in enumerate(now.get(tag_id, tag_id) for tag_id in ids):
+            if tag_id in column:
+                rows = np.flatnonzero(labels[:, source] == state)
+                canvas.paint((rows, column[tag_id]), state, Origin.TRUTH, canvas.place("truth"), at)
 
 
 def _paint_votes(canvas: _Canvas, votes: Votes, names: dict[int, str]) -> None:

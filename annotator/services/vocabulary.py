@@ -1,5 +1,6 @@
 """The vocabulary of a workspace."""
 
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +10,7 @@ from sqlalchemy.orm import Session
 from annotator.errors import MissingError
 from annotator.importers.vocabulary_files import TagEntry, TagList, read_tags
 from annotator.terms import LabelState, RelationKind
+from annotator.vocabulary import Relations
 from annotator.workspace import Workspace
 from db.models import Label, Relation, Tag
 
@@ -29,9 +31,9 @@ def add(workspace: Workspace, tags: TagList) -> dict[str, int]:
         session.flush()
         for entry in tags.tags:
             if entry.parent:
-                known[_key(entry.name)].parent_id = known[_key(entry.parent)].id
+                known[key_of(entry.name)].parent_id = known[key_of(entry.parent)].id
         for relation in tags.relations:
-            a, b = known[_key(relation.a)].id, known[_key(relation.b)].id
+            a, b = known[key_of(relation.a)].id, known[key_of(relation.b)].id
             session.merge(Relation(kind=RelationKind(relation.kind), a_id=a, b_id=b))
     if tags.exactly_one:
         workspace.change_project(exactly_one=[list(group) for group in tags.exactly_one])
@@ -58,7 +60,7 @@ def browser_list(workspace: Workspace) -> dict[str, Any]:
 
 
 def described(workspace: Workspace, tag_id: int) -> dict[str, Any]:
-    """One tag with its definition, synonyms, parent and example pictures (rows people said it is on).
+    """One tag with its definition, synonyms, parent and example pictures (rows people chose, then those it is on).
 
     Raises MissingError when there is none.
     """
@@ -76,14 +78,24 @@ def described(workspace: Workspace, tag_id: int) -> dict[str, Any]:
             .order_by(func.count(Label.id).desc(), Label.image_row)
             .limit(EXAMPLES)
         )
+        examples = dict.fromkeys([*tag.examples, *session.scalars(sure)])
         return {
             "id": tag.id,
             "name": tag.name,
             "definition": tag.definition,
             "synonyms": tag.synonyms,
             "parent": parent.name if parent else None,
-            "examples": list(session.scalars(sure)),
+            "examples": list(examples)[: max(EXAMPLES, len(tag.examples))],
         }
+
+
+def relations_of(session: Session, columns: Iterable[int] | None = None) -> Relations:
+    """The relations of all tags; `columns`: the tags of label arrays in their order, by default those in use."""
+    parents = dict(session.execute(select(Tag.id, Tag.parent_id).where(Tag.parent_id.is_not(None))).all())
+    related = session.execute(select(Relation.kind, Relation.a_id, Relation.b_id)).all()
+    if columns is None:
+        columns = session.scalars(select(Tag.id).where(Tag.archived.is_(False)).order_by(Tag.id))
+    return Relations.of(columns, parents, [(kind, a, b) for kind, a, b in related])
 
 
 def count(session: Session) -> int:
@@ -91,14 +103,14 @@ def count(session: Session) -> int:
 
 
 def _put(session: Session, known: dict[str, Tag], entry: TagEntry) -> None:
-    tag = known.get(_key(entry.name))
+    tag = known.get(key_of(entry.name))
     if tag is None:
-        tag = known[_key(entry.name)] = Tag(name=entry.name, key=_key(entry.name))
+        tag = known[key_of(entry.name)] = Tag(name=entry.name, key=key_of(entry.name))
         session.add(tag)
     tag.definition = entry.definition or tag.definition or ""
     tag.synonyms = list(entry.synonyms) or tag.synonyms or []
     tag.prompts = list(entry.prompts) or tag.prompts or []
 
 
-def _key(name: str) -> str:
+def key_of(name: str) -> str:
     return name.casefold()

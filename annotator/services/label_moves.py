@@ -1,0 +1,152 @@
+"""Labels and reviews of one tag become those of another, each step in the journal, and back."""
+
+from collections import defaultdict
+from collections.abc import Iterator
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import ColumnElement, Integer, delete, exists, insert, literal, null, select, update
+from sqlalchemy.orm import Session, aliased
+
+from annotator.services.label_store import UNDO, Pair, parts, restore
+from annotator.terms import LabelState
+from db.models import JournalEntry, Label, Review, VocabularyChange
+from db.types import UtcDateTime
+
+STRENGTH = {LabelState.NEGATIVE: 0, LabelState.UNKNOWN: 1, LabelState.POSITIVE: 2}
+"""Of two answers of one person to tags that are now one, the stronger one counts: present where either was, absent
+only where both were."""
+PAIRS_AT_ONCE = 20_000
+JOURNAL = ["image_row", "tag_id", "annotator_id", "state", "previous", "kind", "round_number", "change_id", "at"]
+
+
+def move_labels(session: Session, source: int, target: int, change: VocabularyChange) -> dict[str, int]:
+    """Everybody's labels on the tag `source` become labels on `target`: {"moved", "combined"}.
+
+    As statements over all of them at once: a tag may have millions.
+    """
+    twin = aliased(Label)
+    has_twin = exists().where(
+        twin.tag_id == target, twin.image_row == Label.image_row, twin.annotator_id == Label.annotator_id
+    )
+    both = session.execute(
+        select(Label.id, Label.state, twin.id, twin.state)
+        .join(twin, (twin.image_row == Label.image_row) & (twin.annotator_id == Label.annotator_id))
+        .where(Label.tag_id == source, twin.tag_id == target)
+        .order_by(Label.id)
+    ).all()
+    _note(session, change, source, null(), Label.state, Label.tag_id == source)
+    _note(session, change, target, Label.state, null(), Label.tag_id == source, ~has_twin)
+    moving = update(Label).where(Label.tag_id == source, ~has_twin).values(tag_id=target)
+    moved: Any = session.execute(moving.execution_options(synchronize_session=False))
+    stronger = {kept: max(one, other, key=STRENGTH.__getitem__) for _, one, kept, other in both}
+    for part in parts(stronger):
+        for state in LabelState:
+            those = Label.id.in_([number for number in part if stronger[number] == state])
+            _note(session, change, target, literal(state, JournalEntry.state.type), Label.state, those)
+            session.execute(update(Label).where(those).values(state=state).execution_options(synchronize_session=False))
+    for part in parts({gone for gone, *_ in both}):
+        session.execute(delete(Label).where(Label.id.in_(part)).execution_options(synchronize_session=False))
+    return {"moved": moved.rowcount, "combined": len(both)}
+
+
+def _note(
+    session: Session, change: VocabularyChange, tag_id: int, state: Any, previous: Any, *which: ColumnElement[bool]
+) -> None:
+    """Journal entries about `tag_id` for the labels `which`."""
+    entries = select(
+        Label.image_row, literal(tag_id, Integer), Label.annotator_id, state, previous, Label.kind, Label.round_number,
+        literal(change.id, Integer), literal(change.at, UtcDateTime()),
+    ).where(*which).order_by(Label.id)  # fmt: skip
+    session.execute(insert(JournalEntry).from_select(JOURNAL, entries))
+
+
+def take_back_labels(session: Session, undone: VocabularyChange, at: datetime, change_id: int) -> int:
+    """Every label that `undone` touched becomes what stands without it; how many that changed."""
+    session.flush()
+    touched = select(JournalEntry.annotator_id, JournalEntry.image_row, JournalEntry.tag_id).where(
+        JournalEntry.change_id == undone.id
+    )
+    pairs: dict[int, set[Pair]] = defaultdict(set)
+    for annotator_id, row, tag in session.execute(touched):
+        pairs[annotator_id].add((row, tag))
+    return sum(
+        restore(session, annotator_id, part, at, change_id=change_id)
+        for annotator_id, those in pairs.items()
+        for part in _in_parts(sorted(those))
+    )
+
+
+def _in_parts(pairs: list[Pair]) -> Iterator[list[Pair]]:
+    for start in range(0, len(pairs), PAIRS_AT_ONCE):
+        yield pairs[start : start + PAIRS_AT_ONCE]
+
+
+def moved_since(session: Session, submission_id: int) -> VocabularyChange | None:
+    """A change of the vocabulary that stands and moved labels of this answer after it was given."""
+    answer, later = aliased(JournalEntry), aliased(JournalEntry)
+    query = (
+        select(VocabularyChange)
+        .join(later, later.change_id == VocabularyChange.id)
+        .join(
+            answer,
+            (answer.image_row == later.image_row)
+            & (answer.tag_id == later.tag_id)
+            & (answer.annotator_id == later.annotator_id),
+        )
+        .where(
+            answer.submission_id == submission_id, later.id > answer.id,
+            VocabularyChange.undone.is_(False), VocabularyChange.kind != UNDO,
+        )
+        .limit(1)
+    )  # fmt: skip
+    return session.scalar(query)
+
+
+def move_reviews(session: Session, source: int, target: int) -> dict[str, Any]:
+    """Verdicts on `source` become those on `target`: {"before": both tags' verdicts on these images, "after": what is
+    said of `target` there now}."""
+    moving = session.scalars(select(Review).where(Review.tag_id == source)).all()
+    before, after = [], []
+    for review in moving:
+        twin = session.get(Review, (review.image_row, target))
+        before += [_written(one) for one in (review, twin) if one is not None]
+        session.delete(review)
+        if twin is None:
+            twin = Review(image_row=review.image_row, tag_id=target)
+            session.add(twin)
+        if twin.state is None or STRENGTH[review.state] > STRENGTH[twin.state]:
+            twin.reviewer_id, twin.state, twin.at = review.reviewer_id, review.state, review.at
+        after.append(_written(twin))
+    session.flush()
+    return {"before": before, "after": after}
+
+
+def take_back_reviews(session: Session, moved: dict[str, Any]) -> int:
+    """Undo `move_reviews`; a verdict that was given since stays."""
+    before = {(one["image_row"], one["tag_id"]): one for one in moved["before"]}
+    targets = {(one["image_row"], one["tag_id"]): one for one in moved["after"]}
+    for key, one in targets.items():
+        review = session.get(Review, key)
+        if review is None or _written(review) != one:
+            before.pop(key, None)
+        elif key not in before:
+            session.delete(review)
+    for key, one in before.items():
+        review = session.get(Review, key)
+        if review is None:
+            review = Review(image_row=key[0], tag_id=key[1])
+            session.add(review)
+        elif key not in targets:
+            continue  # given since, on the tag that had gone
+        review.reviewer_id, review.state = one["reviewer_id"], LabelState(one["state"])
+        review.at = datetime.fromisoformat(one["at"])
+    session.flush()
+    return len(targets)
+
+
+def _written(review: Review) -> dict[str, Any]:
+    return {
+        "image_row": review.image_row, "tag_id": review.tag_id, "reviewer_id": review.reviewer_id,
+        "state": int(review.state), "at": review.at.isoformat(),
+    }  # fmt: skip
