@@ -216,6 +216,9 @@ def round_(
     audit_next: Annotated[bool, typer.Option("--audit-next", help="ask for the next draws; how far each is")] = False,
     settle: Annotated[bool, typer.Option("--settle", help="end the round: settle what is proved")] = False,
     certificates: Annotated[bool, typer.Option("--certificates", help="what is proven of each tag by now")] = False,
+    contradictions: Annotated[
+        bool, typer.Option("--contradictions", help="labels that cannot both be right, by the tags' relations")
+    ] = False,
     replay: Annotated[int | None, typer.Option(help="recompute this round and compare, bit for bit")] = None,
     rollback: Annotated[int | None, typer.Option(help="take back what this round settled")] = None,
     annotator: Annotated[str, typer.Option(help="who starts it")] = "cli",
@@ -223,6 +226,7 @@ def round_(
 ) -> None:
     """One step of the cascade; without an option: propose a round, or show how far the open one is."""
     from annotator.services import certificates as proofs
+    from annotator.services import contradictions as opposed
     from annotator.services import round_replay, rounds, standing_audit
 
     steps: list[tuple[bool, Callable[[Workspace], Any]]] = [
@@ -231,6 +235,7 @@ def round_(
         (audit_next, rounds.progress),
         (settle, rounds.settle),
         (certificates, lambda workspace: {**standing_audit.keep_up(workspace), "tags": proofs.certificates(workspace)}),
+        (contradictions, opposed.listed),
         (replay is not None, lambda workspace: round_replay.replay(workspace, replay or 0)),
         (rollback is not None, lambda workspace: rounds.roll_back(workspace, rollback or 0)),
     ]
