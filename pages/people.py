@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from typing import Any
+from urllib.parse import urlsplit, urlunsplit
 
 import pandas as pd
 import streamlit as st
@@ -54,7 +55,8 @@ def invite(visit: Visit) -> None:
             token = tried(accounts.invite, visit.workspace, role, name)
             if token:
                 st.write(say("people.invited"))
-                st.code(f"{st.context.url.partition('/people')[0].rstrip('/')}/invitation/{token}", language=None)
+                here = urlsplit(st.context.url or "")
+                st.code(urlunsplit((here.scheme, here.netloc, f"/invitation/{token}", "", "")), language=None)
 
 
 def chosen_role(key: str) -> Role:

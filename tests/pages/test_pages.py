@@ -49,6 +49,8 @@ PAGES = [
     "sessions",
     "replay",
     "export",
+    "people",
+    "dashboard",
 ]
 SECONDS = 60
 
