@@ -41,6 +41,7 @@ class Project(BaseModel):
     seconds_reject: float = Field(0.15, gt=0, description="... for a picture of a page that audits absent ones")
     lease_minutes: float = Field(15, gt=0, description="a question not answered by then is given to somebody else")
     overlap: int = Field(1, ge=1, le=9, description="how many people each picked image is asked of")
+    audit_votes: int = Field(1, ge=1, le=9, description="how many people answer each picture that a round audits")
     strategy: str = Field("facility_location", description="query strategy of the Label queue")
     head: str = Field("text_anchored", description="head that training fits")
     loss: str = Field("masked_bce", description="loss that training minimises")

@@ -2,8 +2,8 @@
 
 The grocery pack, whose tags are of three levels (a golden delicious is an apple is a fruit), by the cross-fitted
 probabilities of the default head, in as many rounds as it takes (`learning.settling`; what lies outside the sets is
-asked in small steps), everything at (0.95, 0.95) and 95 %. Pools of 20,000 are drawn from the pack with replacement. The
-first sample is answered completely, so it says nothing through relations that is not answered. Three ways:
+asked in small steps), everything at (0.95, 0.95) and 95 %. Pools of 20,000 are drawn from the pack with replacement.
+The first sample is answered completely, so it says nothing through relations that is not answered. Three ways:
 
 without           each tag by itself
 people's answers  what they say of other tags is settled at the end of every round, at no cost

@@ -188,6 +188,7 @@ visit = open_page("rounds")
 project = visit.workspace.project
 shares = {name: f"{getattr(project, name):.0%}" for name in ("confidence", "precision", "recall")}
 st.caption(say("rounds.intro", **shares))
+st.caption(say("rounds.several_votes" if project.audit_votes > 1 else "rounds.one_vote", votes=project.audit_votes))
 history = rounds.history(visit.workspace)
 is_open = bool(history) and history[-1]["status"] == RoundStatus.PROPOSED.value
 

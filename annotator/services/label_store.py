@@ -191,9 +191,16 @@ def _execute(
 
 
 def _close_questions(session: Session, annotator_id: int, pairs: set[Pair], at: datetime) -> None:
-    """End the open questions about just these tags on these images: whoever asked, they are answered now."""
+    """End the open questions about just these tags on these images: whoever asked, they are answered now.
+
+    Of a question that several people are asked one copy is answered: the person's own, else one that nobody holds.
+    """
     for part in parts({row for row, _ in pairs}):
         waiting = select(Task).where(Task.image_row.in_(part), Task.tag_id.is_not(None), Task.done_at.is_(None))
-        for task in session.scalars(waiting):
+        copies: dict[tuple[int, int | None], list[Task]] = {}
+        for task in session.scalars(waiting.order_by(Task.id)):
             if (task.image_row, task.tag_id) in pairs:
-                task.done_at, task.annotator_id = at, annotator_id
+                copies.setdefault((task.image_row, task.tag_id), []).append(task)
+        for tasks in copies.values():
+            task = min(tasks, key=lambda one: (one.annotator_id != annotator_id, one.annotator_id is not None))
+            task.done_at, task.annotator_id = at, annotator_id

@@ -43,8 +43,9 @@ def planned(workspace: Workspace, leave_out: Split | None = None) -> "Planned":
 
 
 def costs_of(project: Project) -> Costs:
-    """The seconds that plans count with."""
-    return Costs(project.seconds_outside, project.seconds_accept, project.seconds_reject)
+    """The seconds that plans count with; a draw of an audit costs those of all people who answer it."""
+    votes = project.audit_votes
+    return Costs(project.seconds_outside, votes * project.seconds_accept, votes * project.seconds_reject)
 
 
 @dataclass(frozen=True)

@@ -87,7 +87,7 @@ def _propose(workspace: Workspace, annotator: str, leave_out: Split | None, whol
             annotator_id=annotator_called(session, annotator).id, at=datetime.now(UTC),
             targets={
                 "precision": project.precision, "recall": project.recall, "confidence": project.confidence,
-                "leave_out": leave_out, "costs": asdict(costs_of(project)),
+                "leave_out": leave_out, "votes": project.audit_votes, "costs": asdict(costs_of(project)),
                 "standing": {name: part.tolist() for name, part in vars(found.standing).items()},
             },
         )  # fmt: skip
@@ -132,7 +132,7 @@ def _asked(
         if audit.state.decision != Decision.GO_ON or audit.waits:
             round_questions.drop(session, round_.number, audit.set)
         else:
-            round_questions.ask_draws(session, round_.number, audit)
+            round_questions.ask_draws(session, round_, audit)
     return found, _ask_outside(workspace, session, round_, snapshot, pool)
 
 

@@ -48,13 +48,14 @@ def claim(
     with workspace.transaction() as session:
         person = annotator_called(session, annotator)
         held = [task for task in _held(session, person.id, tag_id) if task.id not in have]
-        band = _band(session, held, tag_id)
+        conditions = [_of_sort(tag_id), Task.done_at.is_(None), _is_free()]
+        if project.overlap > 1 or project.audit_votes > 1:
+            conditions += [~_is_a_twin(person.id), ~_is_answered_by(person.id)]
+        band = _band(session, held, tag_id, conditions)
         held = [task for task in held if band is None or Band.of(task.position) == band][:count]
         for task in held:
             task.leased_until = until
-        conditions = [_of_sort(tag_id), Task.done_at.is_(None), _is_free(), *_in_band(band)]
-        if project.overlap > 1:
-            conditions.append(~_is_a_twin(person.id))
+        conditions += _in_band(band)
         return held + _claim_free(session, person.id, conditions, count - len(held), until)
 
 
@@ -153,6 +154,13 @@ def _is_a_twin(person_id: int) -> ColumnElement[bool]:
     )
 
 
+def _is_answered_by(person_id: int) -> ColumnElement[bool]:
+    """Whether a question is about a tag that this person labelled on its image, also unasked: no second vote."""
+    return exists().where(
+        Label.image_row == Task.image_row, Label.tag_id == Task.tag_id, Label.annotator_id == person_id
+    )
+
+
 def _of_sort(tag_id: int | None) -> ColumnElement[bool]:
     return Task.tag_id.is_(None) if tag_id is None else Task.tag_id == tag_id
 
@@ -170,13 +178,13 @@ def _held(session: Session, person_id: int, tag_id: int | None) -> list[Task]:
     return list(session.scalars(select(Task).where(*mine, _of_sort(tag_id)).order_by(Task.position, Task.id)))
 
 
-def _band(session: Session, held: list[Task], tag_id: int | None) -> Band | None:
-    """The band of the next page about a tag; whole images know no bands."""
+def _band(session: Session, held: list[Task], tag_id: int | None, conditions: list[ColumnElement[bool]]) -> Band | None:
+    """The band of the next page about a tag, of the questions that meet the conditions; whole images know no bands."""
     if tag_id is None:
         return None
     if held:
         return Band.of(held[0].position)
-    first = session.scalar(select(func.min(Task.position)).where(_of_sort(tag_id), Task.done_at.is_(None), _is_free()))
+    first = session.scalar(select(func.min(Task.position)).where(*conditions))
     return None if first is None else Band.of(first)
 
 
