@@ -56,6 +56,7 @@ class Project(BaseModel):
     skill_floor: float = Field(
         0.8, gt=0, lt=1, description="share of right answers below which a person raises an alarm"
     )
+    audit_votes: int = Field(1, ge=1, le=9, description="how many people answer each picture that a round audits")
     strategy: str = Field("facility_location", description="query strategy of the Label queue")
     head: str = Field("text_anchored", description="head that training fits")
     loss: str = Field("masked_bce", description="loss that training minimises")

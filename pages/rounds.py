@@ -5,7 +5,16 @@ import pandas as pd
 import streamlit as st
 
 from annotator.errors import AnnotatorError
-from annotator.services import certificates, contradictions, models, round_replay, round_views, rounds, standing_audit
+from annotator.services import (
+    certificates,
+    contradictions,
+    models,
+    round_compare,
+    round_replay,
+    round_views,
+    rounds,
+    standing_audit,
+)
 from annotator.terms import RoundStatus
 from annotator.ui import Visit, menu, open_page, plain, table_height
 from annotator.ui.words import say
@@ -171,6 +180,20 @@ def way_back(visit: Visit, history: list[dict]) -> None:
             st.rerun()
 
 
+def beside(visit: Visit, numbers: list[int]) -> None:
+    """Two rounds compared."""
+    if len(numbers) < 2:
+        return
+    with st.expander(say("rounds.compare")):
+        left, right = st.columns(2)
+        first = left.selectbox(say("rounds.compare_first"), numbers, index=len(numbers) - 2)
+        second = right.selectbox(say("rounds.compare_second"), numbers, index=len(numbers) - 1)
+        if first == second:
+            st.info(say("rounds.compare_same"))
+        else:
+            table(round_compare.compare(visit.workspace, first, second))
+
+
 def recompute(visit: Visit, number: int) -> None:
     try:
         found = round_replay.replay(visit.workspace, number)
@@ -188,13 +211,18 @@ visit = open_page("rounds")
 project = visit.workspace.project
 shares = {name: f"{getattr(project, name):.0%}" for name in ("confidence", "precision", "recall")}
 st.caption(say("rounds.intro", **shares))
+st.caption(say("rounds.several_votes" if project.audit_votes > 1 else "rounds.one_vote", votes=project.audit_votes))
 history = rounds.history(visit.workspace)
 is_open = bool(history) and history[-1]["status"] == RoundStatus.PROPOSED.value
 
+known = round_views.tags(visit.workspace)
+chosen = []
+if known and not is_open:
+    chosen = st.multiselect(say("rounds.only"), list(known.values()), help=say("rounds.only_help"))
 propose, settle, refresh = st.columns(3)
 try:
     if propose.button(say("rounds.propose"), type="primary", disabled=is_open, width="stretch"):
-        rounds.propose(visit.workspace, visit.person)
+        rounds.propose(visit.workspace, visit.person, only=chosen or None)
         st.rerun()
     if settle.button(say("rounds.settle"), disabled=not is_open, width="stretch"):
         report = rounds.settle(visit.workspace)
@@ -219,6 +247,7 @@ if history:
     funnel(visit)
     st.subheader(say("rounds.all"))
     table(history)
+    beside(visit, [entry["number"] for entry in history])
     way_back(visit, history)
 else:
     st.info(say("rounds.none"))

@@ -91,6 +91,10 @@ def test_every_verb_on_a_workspace_prints_json_that_parses(run: Run, answered: P
     assert said("round", *at)["number"] == 1
     assert said("round", "--settle", *at)["number"] == 1
     assert said("round", "--rollback", 1, *at)["number"] == 1
+    assert said("round", "--propose", "--tags", "sea, boat", *at)["number"] == 2
+    assert {row["tag"] for row in said("round", "--compare", 1, 2, *at)} <= {"sea", "boat"}
+    assert said("round", "--contradictions", *at) == []
+    assert said("round", "--rollback", 2, *at)["number"] == 2
     assert said("export", "-o", tmp_path / "labels.json", *at)["images"]["written"] == 48
     assert (
         said(
@@ -194,6 +198,7 @@ def test_without_a_workspace_the_exit_code_is_1_and_the_command_is_told(
         (["search"], "give words or --image"),
         (["export"], "give --output FILE"),
         (["search", "--k", "0", "x"], "--k"),
+        (["round", "--tags", "sea"], "give it together with --propose"),
         (["nothing"], "No such command"),
     ],
 )
@@ -212,6 +217,7 @@ def test_a_wrong_choice_is_exit_code_2_and_brings_the_near_name(
         (["train"], "answer at least 10 first"),
         (["round"], "annotator train"),
         (["round", "--rollback", "7"], "no round 7"),
+        (["round", "--compare", "7", "8"], "no round 7"),
         (["search", "boats"], "--image FILE"),
         (["search", "--image", "nowhere.jpg"], "nowhere.jpg"),
         (["label", "--image", "77", "--tag", "sea"], "'77' is not in this workspace"),

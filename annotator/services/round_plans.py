@@ -1,11 +1,12 @@
 """What a round would propose: the sets of every tag, from the model in use and from where the tags stand."""
 
+from collections.abc import Collection
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from annotator.errors import ConflictError
+from annotator.errors import ConflictError, UnknownNameError
 from annotator.learning import cascade
 from annotator.learning.audits import Decision
 from annotator.learning.planning import Costs, Plan, Standing, plan
@@ -18,8 +19,11 @@ from annotator.workspace import Project, Workspace
 from db.models import Model, RoundSet
 
 
-def planned(workspace: Workspace, leave_out: Split | None = None) -> "Planned":
-    """What a round would propose now."""
+def planned(workspace: Workspace, leave_out: Split | None = None, only: Collection[str] | None = None) -> "Planned":
+    """What a round would propose now; `only`: names of the tags that take part, by default all.
+
+    Raises UnknownNameError for a tag that is not in use.
+    """
     model = models.required(workspace)
     snapshot = take(workspace)
     if model.tag_ids != [tag.id for tag in snapshot.tags]:
@@ -33,6 +37,8 @@ def planned(workspace: Workspace, leave_out: Split | None = None) -> "Planned":
         in_pool &= ~snapshot.in_split(leave_out)
     pool = np.flatnonzero(in_pool)
     open_ = (snapshot.origins[pool] == Origin.NOBODY) & (snapshot.labels[pool] == LabelState.UNKNOWN)
+    if only is not None:
+        open_[:, ~_named(snapshot, only)] = False
     project = workspace.project
     with workspace.reading() as session:
         stands = standing(workspace, session, snapshot, project.precision, 1 - project.confidence)
@@ -42,9 +48,19 @@ def planned(workspace: Workspace, leave_out: Split | None = None) -> "Planned":
     return Planned(model, snapshot, probabilities, pool, open_, stands, found)
 
 
+def _named(snapshot: Snapshot, names: Collection[str]) -> NDArray[np.bool_]:
+    """(C,) which tags are named."""
+    known = [tag.name for tag in snapshot.tags]
+    for name in names:
+        if name not in known:
+            raise UnknownNameError("tag", name, known)
+    return np.array([name in names for name in known], bool)
+
+
 def costs_of(project: Project) -> Costs:
-    """The seconds that plans count with."""
-    return Costs(project.seconds_outside, project.seconds_accept, project.seconds_reject)
+    """The seconds that plans count with; a draw of an audit costs those of all people who answer it."""
+    votes = project.audit_votes
+    return Costs(project.seconds_outside, votes * project.seconds_accept, votes * project.seconds_reject)
 
 
 @dataclass(frozen=True)

@@ -81,9 +81,13 @@ def contradicted(settled: Labels, said: Labels) -> BoolArray:
     return np.asarray((settled != LabelState.UNKNOWN) & (said != LabelState.UNKNOWN) & (settled != said))
 
 
-def left_open(free: BoolArray, own: Labels, pool: NDArray[np.int64]) -> BoolArray:
-    """(N, C) what a round's own sets leave open of its pool; `free`: neither people nor other rounds decided."""
+def left_open(round_: Round, free: BoolArray, own: Labels, pool: NDArray[np.int64]) -> BoolArray:
+    """(N, C) what a round's own sets leave open of its pool, for the tags that take part; `free`: neither people nor
+    other rounds decided."""
     left = free & (own == LabelState.UNKNOWN)
+    part = round_.targets.get("tags")
+    if part is not None:
+        left &= np.isin(round_.tag_ids, part)
     in_pool = np.zeros(len(free), bool)
     in_pool[pool] = True
     return np.asarray(left & in_pool[:, None])

@@ -78,7 +78,7 @@ def _decisions(workspace: Workspace, session: Session, round_: Round) -> dict[st
             settled.add((set_.tag_id, set_.side))
     stored = np.load(workspace.round_file(round_.number), mmap_mode="r", allow_pickle=False)
     own = labels_of(np.asarray(who), round_.tag_ids, settled, free)
-    implied, bounds_same = _implied(workspace, round_, kept, own, round_relations.left_open(free, own, pool))
+    implied, bounds_same = _implied(workspace, round_, kept, own, round_relations.left_open(round_, free, own, pool))
     again = round_relations.paint(own, implied, round_.tag_ids)
     return {
         "draws": draws_same,

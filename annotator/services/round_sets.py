@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from sqlalchemy import ColumnElement, select
+from sqlalchemy import ColumnElement, func, select
 from sqlalchemy.orm import Session
 
 from annotator.errors import ConflictError
@@ -19,7 +19,7 @@ from annotator.services.snapshots import Decided, by_majority
 from annotator.snapshot import Snapshot
 from annotator.terms import LabelState, Origin, RoundStatus, Split
 from annotator.workspace import Workspace
-from db.models import Round, RoundSet
+from db.models import Label, Round, RoundSet
 
 Accepted = Snapshot | Decided
 ACCEPT, REJECT = "accept", "reject"
@@ -120,7 +120,7 @@ def audited(
     """
     snapshot = by_majority(workspace.project, session, snapshot)
     who = members(workspace, round_.number)
-    asked = by_people(snapshot)
+    asked = _Asked(session, snapshot, votes_of(round_))
     order = cascade.draw_order(round_.seed, pool)
     column = {tag_id: place for place, tag_id in enumerate(round_.tag_ids)}
     live = {tag.id: place for place, tag in enumerate(snapshot.tags)}
@@ -132,7 +132,7 @@ def audited(
             continue  # not asked for, or archived meanwhile
         place = live[set_.tag_id]
         draws = order[who[order, column[set_.tag_id]] == SIDES[set_.side]]
-        answers = audits.answered_prefix(snapshot.labels[draws, place], asked[draws, place])
+        answers = audits.answered_prefix(snapshot.labels[draws, place], asked.enough(draws, place))
         proved = [*before, *(one.set for one in found if one.set.decision == Decision.SETTLE)]
         own = [one for one in proved if one.tag_id == set_.tag_id]
         undecided = any(one.set.tag_id == set_.tag_id and one.state.decision == Decision.GO_ON for one in found)
@@ -146,6 +146,35 @@ def audited(
             set_.decision = now.decision
         found.append(SetAudit(set_, now, beside, draws, waits))
     return found
+
+
+def votes_of(round_: Round) -> int:
+    """How many people answer each picture that a round audits; one in rounds of earlier versions."""
+    return int(round_.targets.get("votes", 1))
+
+
+@dataclass(frozen=True)
+class _Asked:
+    """Which draws count as answered: those that `votes` people answered, each by themselves, or a reviewer decided, or
+    whose truth was given. A draw that fewer answered waits, and all behind it: the order makes the sample uniform."""
+
+    session: Session
+    snapshot: Accepted
+    votes: int
+
+    def enough(self, rows: NDArray[np.int64], place: int) -> NDArray[np.bool_]:
+        """(M,) for the images `rows` of the tag at `place`."""
+        origins = self.snapshot.origins[rows, place]
+        if self.votes == 1:
+            return np.isin(origins, PEOPLE)
+        answered = (
+            select(Label.image_row)
+            .where(Label.tag_id == self.snapshot.tags[place].id)
+            .group_by(Label.image_row)
+            .having(func.count() >= self.votes)
+        )
+        by_enough = np.isin(rows, list(self.session.scalars(answered)))
+        return np.asarray(np.isin(origins, (Origin.REVIEW, Origin.TRUTH)) | ((origins == Origin.HUMAN) & by_enough))
 
 
 def _beside(

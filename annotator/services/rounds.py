@@ -1,5 +1,6 @@
 """Rounds of the cascade: propose sets, audit them, settle what is proved, take a round back."""
 
+from collections.abc import Collection
 from contextlib import suppress
 from dataclasses import asdict
 from datetime import UTC, datetime
@@ -55,25 +56,37 @@ def propose_or_show(workspace: Workspace, annotator: str) -> dict[str, Any]:
 
 @needs(Right.SETTLE)
 def propose(
-    workspace: Workspace, annotator: str, *, leave_out: Split | None = None, whole_images: int | None = None
+    workspace: Workspace,
+    annotator: str,
+    *,
+    leave_out: Split | None = None,
+    whole_images: int | None = None,
+    only: Collection[str] | None = None,
 ) -> int:
     """Open a round on the images that nobody answered and no round settled; its number.
 
     Images of the split `leave_out` stay out of the pool. `whole_images` random images are asked about completely;
-    by default where the vocabulary is small enough for one screen.
+    by default where the vocabulary is small enough for one screen. `only`: names of the tags that take part; then no
+    whole images are asked by default, and nothing of other tags is settled.
     """
     # One at a time: a second one must not write other sets under the number of the first.
     with FileLock(workspace.folder / "round.lock"):
         with workspace.reading() as session:
             if open_round(session) is not None:
                 raise ConflictError("a round is open already; settle it first, or roll it back")
-        number = _propose(workspace, annotator, leave_out, whole_images)
+        number = _propose(workspace, annotator, leave_out, whole_images, only)
     progress(workspace)
     return number
 
 
-def _propose(workspace: Workspace, annotator: str, leave_out: Split | None, whole_images: int | None) -> int:
-    found = planned(workspace, leave_out)
+def _propose(
+    workspace: Workspace,
+    annotator: str,
+    leave_out: Split | None,
+    whole_images: int | None,
+    only: Collection[str] | None,
+) -> int:
+    found = planned(workspace, leave_out, only)
     snapshot, project = found.snapshot, workspace.project
     tag_ids = [tag.id for tag in snapshot.tags]
     with workspace.reading() as session:
@@ -90,7 +103,8 @@ def _propose(workspace: Workspace, annotator: str, leave_out: Split | None, whol
             annotator_id=annotator_called(session, annotator).id, at=datetime.now(UTC),
             targets={
                 "precision": project.precision, "recall": project.recall, "confidence": project.confidence,
-                "leave_out": leave_out, "costs": asdict(costs_of(project)),
+                "leave_out": leave_out, "tags": None if only is None else _ids(found.snapshot, only),
+                "votes": project.audit_votes, "costs": asdict(costs_of(project)),
                 "standing": {name: part.tolist() for name, part in vars(found.standing).items()},
             },
         )  # fmt: skip
@@ -105,10 +119,14 @@ def _propose(workspace: Workspace, annotator: str, leave_out: Split | None, whol
         session.flush()
         session.add_all(round_causes.new_sets(session, number, found, who, round_.targets))
         session.flush()
-        few_tags = len(tag_ids) <= SHOWN_TAGS
+        few_tags = only is None and len(tag_ids) <= SHOWN_TAGS
         whole = whole_images if whole_images is not None else WHOLE_IMAGES * few_tags
         round_questions.ask_whole(session, round_, found.pool, found.open, whole)
     return number
+
+
+def _ids(snapshot: Snapshot, names: Collection[str]) -> list[int]:
+    return [tag.id for tag in snapshot.tags if tag.name in names]
 
 
 @needs(Right.SETTLE, logged=False)
@@ -136,7 +154,7 @@ def _asked(
         if audit.state.decision != Decision.GO_ON or audit.waits:
             round_questions.drop(session, round_.number, audit.set)
         else:
-            round_questions.ask_draws(session, round_.number, audit)
+            round_questions.ask_draws(session, round_, audit)
     return found, _ask_outside(workspace, session, round_, snapshot, pool)
 
 
@@ -190,7 +208,7 @@ def settle(workspace: Workspace) -> dict[str, Any]:
         said = _by_columns(round_, snapshot, round_relations.said_by_people(session, snapshot), len(free))
         free &= ~round_relations.contradicted(_settled_labels(workspace, round_, found, free), said)
         own = _settled_labels(workspace, round_, found, free)
-        left = round_relations.left_open(free, own, pool)
+        left = round_relations.left_open(round_, free, own, pool)
         given = round_relations.claims(workspace, session, round_, snapshot, found, left, said)
         implied = round_relations.assemble(given, own, left, round_.tag_ids, round_.targets)
         labels = round_relations.paint(own, implied, round_.tag_ids)

@@ -199,10 +199,14 @@ def free_for(workspace: Workspace, session: Session, annotator: str, tag_id: int
 
 def claimable(project: Project, person_id: int, tag_id: int | None) -> list[ColumnElement[bool]]:
     """What makes a question one that this person can be given now."""
-    return [
+    several = asks_several(project)
+    conditions = [
         _of_sort(tag_id, person_id), Task.done_at.is_(None), _is_free(), _is_for(person_id),
-        ~_is_a_twin(person_id, asks_several(project)), ~_was_skipped(person_id),
+        ~_is_a_twin(person_id, several), ~_was_skipped(person_id),
     ]  # fmt: skip
+    if several:
+        conditions.append(or_(Task.for_id == person_id, ~_is_answered_by(person_id)))
+    return conditions
 
 
 def _is_a_twin(person_id: int, several: bool) -> ColumnElement[bool]:
@@ -223,6 +227,13 @@ def _is_a_twin(person_id: int, several: bool) -> ColumnElement[bool]:
     for_them = or_(twin.for_id.is_(None), twin.for_id == person_id)
     earlier = and_(twin.id < Task.id, twin.done_at.is_(None), free, for_them)
     return exists().where(asks_the_same, or_(theirs, earlier))
+
+
+def _is_answered_by(person_id: int) -> ColumnElement[bool]:
+    """Whether a question is about a tag that this person labelled on its image, also unasked: no second vote."""
+    return exists().where(
+        Label.image_row == Task.image_row, Label.tag_id == Task.tag_id, Label.annotator_id == person_id
+    )
 
 
 def _was_skipped(person_id: int) -> ColumnElement[bool]:
@@ -256,7 +267,7 @@ def _held(session: Session, person_id: int, tag_id: int | None) -> list[Task]:
 
 
 def _band(session: Session, held: list[Task], tag_id: int | None, conditions: list[ColumnElement[bool]]) -> Band | None:
-    """The band of the next page about a tag; whole images know no bands."""
+    """The band of the next page about a tag, of the questions that meet the conditions; whole images know no bands."""
     if tag_id is None:
         return None
     if held:

@@ -441,6 +441,33 @@ def test_rounds_raises_an_alarm_when_draws_contradict_what_was_settled(settled: 
     assert not any("car" in str(warning.value) for warning in app.warning)
 
 
+def test_rounds_compares_two_rounds_and_proposes_for_some_tags_only(settled: Workspace, serve: Opened) -> None:
+    serve(settled)
+    rounds.roll_back(settled, 1)
+    app = run("rounds")
+    app.multiselect[0].select("car").run()
+    press(app, "Propose a round")
+    assert not app.exception
+    assert {set_["tag"] for set_ in rounds.progress(settled)["sets"]} == {"car"}
+    app = run("rounds")
+    compared = next(shown.value for shown in app.dataframe if "threshold 1" in shown.value)
+    assert set(compared["tag"]) == {"boat", "car"}
+    assert compared["threshold 2"].isna().any()
+
+
+def test_rounds_lists_labels_that_contradict_each_other_and_says_how_many_vote(
+    settled: Workspace, serve: Opened
+) -> None:
+    vocabulary_changes.make(settled, "anna", "relate", relation="excludes", tag="boat", other="car")
+    labelling.set_labels(settled, "carl", [(3, 1, LabelState.POSITIVE), (3, 2, LabelState.POSITIVE)])
+    settled.change_project(audit_votes=2)
+    serve(settled)
+    app = run("rounds")
+    listed = next(shown.value for shown in app.dataframe if "against" in shown.value)
+    assert (3, "boat", "car") in set(zip(listed["row"], listed["tag"], listed["against"], strict=True))
+    assert "answered by 2 people" in words(app)
+
+
 def test_rounds_shows_how_far_each_audit_is_and_what_lies_outside(settled: Workspace, serve: Opened) -> None:
     rounds.roll_back(settled, 1)
     rounds.propose(settled, "anna", whole_images=0)

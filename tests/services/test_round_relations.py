@@ -17,7 +17,7 @@ from annotator.services.round_claims import Beside, Cause, Claims
 from annotator.services.round_sets import ABSENT, ACCEPT, PRESENT, REJECT, attempts, spent
 from annotator.services.scripted import Truth, answer_tag_from_truth
 from annotator.services.snapshots import take
-from annotator.services.vocabulary_changes import make
+from annotator.services.vocabulary_changes import make, preview, undo
 from annotator.terms import LabelState, Origin
 from annotator.workspace import Workspace
 from db.models import Round, RoundSet
@@ -292,3 +292,19 @@ def test_what_is_implied_as_present_counts_as_found_when_absence_is_judged() -> 
     assert assembled(own, {(ANIMAL, ABSENT): absent}) == {}
     both = assembled(own, {(ANIMAL, ABSENT): absent, (ANIMAL, PRESENT): present})
     assert {key: len(found.rows) for key, found in both.items()} == {(ANIMAL, PRESENT): 60, (ANIMAL, ABSENT): 60}
+
+
+def test_a_merge_takes_back_what_was_implied_of_a_tag_and_undo_brings_it_back(
+    workspace: Workspace, truth: Truth
+) -> None:
+    settle(workspace, truth)
+    make(workspace, "anna", "unrelate", relation="excludes", tag="dog", other="car")  # no animal would be a dog
+    before = take(workspace)
+    gone = (before.origins[:, [0, 2]] == Origin.ROUND).sum()
+    report = preview(workspace, "anna", "merge", tag="car", into="animal")
+    assert report["settled"] == gone
+    make(workspace, "anna", "merge", tag="car", into="animal")
+    assert not (take(workspace).origins[:, 0] == Origin.ROUND).any()
+    assert standing_audit.keep_up(workspace)["alarms"] == []
+    undo(workspace, "anna")
+    assert take(workspace).hash == before.hash
