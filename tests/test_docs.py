@@ -17,7 +17,9 @@ from annotator.learning.losses import LOSSES
 from annotator.learning.partial import PARTIAL
 from annotator.learning.queries import BANDIT, QUERIES
 from annotator.learning.votes import VOTES
+from annotator.services.reviewing import CAUSES
 from annotator.settings import Settings
+from annotator.terms import Verdict
 
 ROOT = Path(__file__).parent.parent
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
@@ -32,7 +34,21 @@ def test_every_command_is_named(verb: str) -> None:
 
 @pytest.mark.parametrize(
     "name",
-    [*EXPORTERS, *QUERIES, *HEADS, *LOSSES, *PARTIAL, *CALIBRATIONS, *EXTRA, *BACKBONES, *TUNINGS, *VOTES, BANDIT],
+    [
+        *EXPORTERS,
+        *QUERIES,
+        *HEADS,
+        *LOSSES,
+        *PARTIAL,
+        *CALIBRATIONS,
+        *EXTRA,
+        *BACKBONES,
+        *TUNINGS,
+        *VOTES,
+        *CAUSES,
+        *Verdict,
+        BANDIT,
+    ],
     ids=[
         *(f"exporter {name}" for name in EXPORTERS),
         *(f"query strategy {name}" for name in QUERIES),
@@ -44,6 +60,8 @@ def test_every_command_is_named(verb: str) -> None:
         *(f"backbone {name}" for name in BACKBONES),
         *(f"way to tune {name}" for name in TUNINGS),
         *(f"vote policy {name}" for name in VOTES),
+        *(f"cause of a review {name}" for name in CAUSES),
+        *(f"verdict {name}" for name in Verdict),
         f"query strategy {BANDIT}",
     ],
 )

@@ -12,7 +12,9 @@ if TYPE_CHECKING:
     from annotator.services.reviewing import Filter
     from annotator.workspace import Workspace
 
-app = typer.Typer(help="Look at labels again: what needs it, verdicts, questions sent back, talk.", no_args_is_help=True)
+app = typer.Typer(
+    help="Look at labels again: what needs it, verdicts, questions sent back, talk.", no_args_is_help=True
+)
 
 OfImage = Annotated[str | None, typer.Option("--image", help="row, path or start of the sha256")]
 OfTag = Annotated[str | None, typer.Option("--tag")]
@@ -20,7 +22,9 @@ Cause = Annotated[str | None, typer.Option(help="only what has this cause: disag
 LabelledBy = Annotated[str | None, typer.Option("--by", help="only what this person labelled")]
 Reviewer = Annotated[str, typer.Option(help="who decides")]
 Note = Annotated[str, typer.Option(help="a line for the people who labelled it")]
-All = Annotated[bool, typer.Option("--all", help="everything that --cause, --tag and --by leave; without --yes a preview")]
+All = Annotated[
+    bool, typer.Option("--all", help="everything that --cause, --tag and --by leave; without --yes a preview")
+]
 Yes = Annotated[bool, typer.Option("--yes", help="write what the preview shows")]
 STATES = {state.name.lower(): state for state in LabelState}
 
