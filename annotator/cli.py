@@ -9,13 +9,19 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from annotator.commands import labels as label_commands
 from annotator.commands import people, review, tags
 from annotator.commands.base import DEFAULT_FOLDER, AsJson, Folder, bar, opened, say_error, show, write_report
+from annotator.commands.snapshot import snapshot
+from annotator.commands.watch import watch
 from annotator.errors import AnnotatorError, UsageError
+from annotator.terms import Split
 
 if TYPE_CHECKING:
     from annotator.services.embedding import EmbedReport
     from annotator.workspace import Workspace
+
+LOCAL = "127.0.0.1"
 
 app = typer.Typer(
     name="annotator",
@@ -26,6 +32,7 @@ app = typer.Typer(
 )
 app.add_typer(people.app, name="people")
 app.add_typer(tags.app, name="tags")
+app.add_typer(snapshot)
 app.add_typer(review.app, name="review")
 
 
@@ -80,6 +87,11 @@ def import_(
         if labels is not None:
             shown["labels"] = asdict(import_labels(workspace, labels, as_truth=as_truth))
     show(shown, as_json)
+
+
+app.command("import-labels")(label_commands.import_labels)
+app.command("round-trip")(label_commands.round_trip)
+app.command()(watch)
 
 
 @app.command()
@@ -224,6 +236,9 @@ def round_(
     audit_next: Annotated[bool, typer.Option("--audit-next", help="ask for the next draws; how far each is")] = False,
     settle: Annotated[bool, typer.Option("--settle", help="end the round: settle what is proved")] = False,
     certificates: Annotated[bool, typer.Option("--certificates", help="what is proven of each tag by now")] = False,
+    contradictions: Annotated[
+        bool, typer.Option("--contradictions", help="labels that cannot both be right, by the tags' relations")
+    ] = False,
     replay: Annotated[int | None, typer.Option(help="recompute this round and compare, bit for bit")] = None,
     rollback: Annotated[int | None, typer.Option(help="take back what this round settled")] = None,
     annotator: Annotated[str, typer.Option(help="who starts it")] = "cli",
@@ -231,6 +246,7 @@ def round_(
 ) -> None:
     """One step of the cascade; without an option: propose a round, or show how far the open one is."""
     from annotator.services import certificates as proofs
+    from annotator.services import contradictions as opposed
     from annotator.services import round_replay, rounds, standing_audit
 
     steps: list[tuple[bool, Callable[[Workspace], Any]]] = [
@@ -239,6 +255,7 @@ def round_(
         (audit_next, rounds.progress),
         (settle, rounds.settle),
         (certificates, lambda workspace: {**standing_audit.keep_up(workspace), "tags": proofs.certificates(workspace)}),
+        (contradictions, opposed.listed),
         (replay is not None, lambda workspace: round_replay.replay(workspace, replay or 0)),
         (rollback is not None, lambda workspace: rounds.roll_back(workspace, rollback or 0)),
     ]
@@ -261,16 +278,37 @@ def status(folder: Folder = DEFAULT_FOLDER, as_json: AsJson = False) -> None:
 
 @app.command()
 def export(
-    output: Annotated[Path, typer.Option("-o", "--output", help="file or folder")],
-    format: Annotated[str, typer.Option(help="coco or json")] = "coco",
+    output: Annotated[Path | None, typer.Option("-o", "--output", "--out", help="file or folder")] = None,
+    format: Annotated[str, typer.Option(help="coco, json, csv, parquet, …: see --formats")] = "coco",
+    pictures: Annotated[
+        str, typer.Option(help="reference, copy or resize:SIZE, where the format holds pictures")
+    ] = "reference",
+    suggestions: Annotated[bool, typer.Option(help="also what nobody has confirmed")] = False,
+    only_labelled: Annotated[bool, typer.Option(help="no images without a label")] = False,
+    split: Annotated[list[Split] | None, typer.Option(help="this split only; can be given again")] = None,
+    check: Annotated[Path | None, typer.Option(help="what of an earlier export still holds")] = None,
+    formats: Annotated[
+        bool, typer.Option("--formats", help="what there is to choose from, and what each loses")
+    ] = False,
     folder: Folder = DEFAULT_FOLDER,
     as_json: AsJson = False,
 ) -> None:
-    """Write the accepted labels, whole or not at all."""
-    from annotator.services import exporting
+    """Write the accepted labels, whole or not at all, and what is in it and what is not."""
+    from annotator.exporters import ExportOptions
+    from annotator.services import export_check, exporting
 
-    with opened(folder) as workspace:
-        show(exporting.export(workspace, format, output), as_json)
+    if formats:
+        show(exporting.formats(), as_json)
+        return
+    if output is None and check is None:
+        raise typer.BadParameter("give --output FILE, --check FILE or --formats")
+    options = ExportOptions(pictures, suggestions, only_labelled, tuple(split or ()))
+    with opened(folder) as workspace, bar() as progress:
+        if output is not None:
+            shown = exporting.export(workspace, format, output, options, progress)
+        else:
+            shown = export_check.check(workspace, check or Path(), progress)
+    show(shown, as_json)
 
 
 @app.command()
@@ -351,13 +389,14 @@ def demo(
 def ui(
     folder: Folder = DEFAULT_FOLDER,
     port: Annotated[int, typer.Option(envvar="PORT")] = 8501,
+    host: Annotated[str, typer.Option(help="address to serve on; other machines get in where people sign in")] = LOCAL,
 ) -> None:
-    """Open the app on 127.0.0.1, for one person on this machine."""
+    """Open the app: for one person on this machine, or for everybody who has an account."""
     from annotator.web.server import serve
 
     with opened(folder):
         pass  # a missing workspace is told here, not in the browser
-    serve(folder.resolve(), port)
+    serve(folder.resolve(), port, host)
 
 
 @app.command()

@@ -118,6 +118,16 @@ def _label_errors(workspace: Workspace, _arguments: dict[str, Any], progress: Pr
     return label_errors.find(workspace, progress)
 
 
+def _export(workspace: Workspace, arguments: dict[str, Any], progress: Progress) -> dict[str, Any]:
+    from annotator.exporters import ExportOptions
+    from annotator.services import export_shelf
+    from annotator.terms import Split
+
+    splits = tuple(Split(name) for name in arguments.pop("splits", ()))
+    options = ExportOptions(splits=splits, **arguments.pop("options", {}))
+    return export_shelf.make(workspace, arguments["format"], options, progress)
+
+
 KINDS: dict[str, Callable[[Workspace, dict[str, Any], Progress], dict[str, Any]]] = {
     "import": _import,
     "embed": _embed,
@@ -126,6 +136,7 @@ KINDS: dict[str, Callable[[Workspace, dict[str, Any], Progress], dict[str, Any]]
     "pick": _pick,
     "replay": _replay,
     "label_errors": _label_errors,
+    "export": _export,
 }
 
 

@@ -21,6 +21,8 @@ class Origin(IntEnum):
     ROUND = 3
     TRUTH = 4
     """Brought along by an import that was declared to be true (``import --as-truth``)."""
+    GOLD = 5
+    """Declared known by a person, to measure people: neither trains nor measures a model."""
 
 
 class SuggestionOrigin(StrEnum):
@@ -31,6 +33,8 @@ class SuggestionOrigin(StrEnum):
     MODEL = "model"
     FUSED = "fused"
     TILES = "tiles"
+    IMPORTED = "imported"
+    """Scores a file brought along."""
 
 
 class Role(StrEnum):
@@ -69,6 +73,16 @@ class TaskKind(StrEnum):
     REVIEW = "review"
     BULK = "bulk"
     """Several images at once, chosen by the person in Search or a cluster: never measures."""
+
+
+class SkipReason(StrEnum):
+    """Why a person does not answer a question."""
+
+    BROKEN = "cannot be seen"
+    UNCLEAR_TAG = "tag unclear"
+    NOT_SURE = "not my field"
+    UNSUITABLE = "should not be here"
+    OTHER = "other"
 
 
 class WorkMode(StrEnum):

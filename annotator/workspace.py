@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from copy import copy
 from functools import cache, cached_property
 from pathlib import Path
+from typing import Annotated
 
 from alembic import command
 from alembic.config import Config
@@ -43,6 +44,18 @@ class Project(BaseModel):
     seconds_reject: float = Field(0.15, gt=0, description="... for a picture of a page that audits absent ones")
     lease_minutes: float = Field(15, gt=0, description="a question not answered by then is given to somebody else")
     overlap: int = Field(1, ge=1, le=9, description="how many people each picked image is asked of")
+    overlap_share: float = Field(1.0, ge=0, le=1, description="share of the images asked of so many, the others of one")
+    overlap_tags: dict[str, Annotated[int, Field(ge=1, le=9)]] = Field(
+        {}, description="how many people questions about single tags are asked of, by name"
+    )
+    vote_policy: str = Field("majority", description="how several people's votes become one word")
+    vote_threshold: float = Field(
+        2 / 3, gt=0.5, le=1, description="share (share_threshold) or probability (dawid_skene, one_coin) that decides"
+    )
+    gold_share: float = Field(0, ge=0, le=0.5, description="share of the questions whose answer is known (gold)")
+    skill_floor: float = Field(
+        0.8, gt=0, lt=1, description="share of right answers below which a person raises an alarm"
+    )
     strategy: str = Field("facility_location", description="query strategy of the Label queue")
     head: str = Field("text_anchored", description="head that training fits")
     loss: str = Field("masked_bce", description="loss that training minimises")
@@ -72,6 +85,9 @@ class Project(BaseModel):
     splits: dict[Split, float] = Field(
         {Split.TRAIN: 0.75, Split.VALIDATION: 0.15, Split.TEST: 0.10}, description="shares of the images"
     )
+    licence: str = Field("", description="of the pictures and labels; stands on the card of a snapshot")
+    rights_holder: str = Field("", description="who holds the rights; stands on the card of a snapshot")
+    contact: str = Field("", description="whom to ask; stands on the card of a snapshot")
     exactly_one: list[list[str]] = Field([], description="groups of tags of which exactly one is present")
 
 

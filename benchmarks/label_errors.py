@@ -7,7 +7,8 @@ probabilities. AUPRC / the share of errors among the first 100. Rows with half o
 unknown; cleanlab knows no unknown, so it sees hidden labels as absent, and is measured on the known entries alike.
 
 self-confidence      ours (`annotator.learning.label_errors`); of fully known labels it equals cleanlab's default
-contradicted first   ours, the labels that confident learning contradicts before all others
+likely first         ours, the labels of `likely_errors` before all others
+contradicted first   ours, those of `contradicted` before all others
 calibrated           self-confidence with calibrated probabilities
 cleanlab, margin     cleanlab's "normalized_margin"; cleanlab, self: its "self_confidence"
 flagged              precision / recall of the labels flagged: by `likely_errors`, by `contradicted`, and by
@@ -78,6 +79,7 @@ def entry_figures(labels: Labels, p: Scores, calibrated: Scores, errors: Mask) -
     confidence, wrong = self_confidence(labels, p), contradicted(labels, p)
     suspicion = {
         "self-confidence": 1 - confidence,
+        "likely first": likely_errors(labels, p) + 1 - confidence,
         "contradicted first": wrong + 1 - confidence,
         "calibrated": 1 - self_confidence(labels, calibrated),
     }
@@ -154,7 +156,7 @@ def main() -> None:
             shown = {key: f"{a:.3f} / {b:.2f}" for key, (a, b) in figures.items()}
             rows.append({"pack": name, "planted": f"{share:.0%} of {how}", "hidden": f"{hidden:.0%}", **shown})
             write(chosen.json, {"rows": rows})
-    for part in (slice(3, 8), slice(8, None)):
+    for part in (slice(3, -6), slice(-6, None)):
         keys = [*list(rows[0])[:3], *list(rows[0])[part]]
         show("Planted errors", [{key: row[key] for key in keys} for row in rows])
     real = {} if chosen.quick else real_errors(load("cifar10_votes"))

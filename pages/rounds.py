@@ -5,7 +5,7 @@ import pandas as pd
 import streamlit as st
 
 from annotator.errors import AnnotatorError
-from annotator.services import certificates, models, round_replay, round_views, rounds, standing_audit
+from annotator.services import certificates, contradictions, models, round_replay, round_views, rounds, standing_audit
 from annotator.terms import RoundStatus
 from annotator.ui import Visit, menu, open_page, plain, table_height
 from annotator.ui.words import say
@@ -33,7 +33,7 @@ def coloured(field: str, colours: dict[str, str]) -> alt.Color:
 
 def proven(visit: Visit) -> None:
     for alarm in standing_audit.keep_up(visit.workspace)["alarms"]:
-        side = "present" if alarm["side"] == "accept" else "absent"
+        side = {"accept": "present", "reject": "absent"}.get(alarm["side"], alarm["side"])
         st.warning(say("rounds.alarm", number=alarm["round"], tag=plain(alarm["tag"]), side=side))
     rows = certificates.certificates(visit.workspace)
     if not rows:
@@ -72,6 +72,14 @@ def at_work(visit: Visit, number: int) -> None:
     if outside:
         st.caption(say("rounds.outside", counts=outside))
     menu.link("verify", say("rounds.audit"))
+
+
+def opposed(visit: Visit) -> None:
+    rows = contradictions.listed(visit.workspace)
+    if rows:
+        with st.expander(say("rounds.contradictions", count=len(rows))):
+            st.caption(say("rounds.contradictions_help"))
+            table(rows)
 
 
 def closer(visit: Visit, number: int | None) -> None:
@@ -205,6 +213,7 @@ if is_open:
 elif models.in_use(visit.workspace) is not None:
     plan(visit)
 proven(visit)
+opposed(visit)
 closer(visit, history[-1]["number"] if history else None)
 if history:
     funnel(visit)

@@ -13,6 +13,7 @@ from typer.testing import CliRunner
 
 from annotator import cli
 from annotator.cli import app
+from annotator.exporters import EXPORTERS
 from annotator.services import labelling, picking, status, vocabulary
 from annotator.services.scripted import answer_from_truth, read_truth
 from annotator.terms import LabelState
@@ -52,7 +53,7 @@ def answered(filled: Workspace, samples: Path) -> Path:
 def test_every_verb_is_known() -> None:
     assert {
         "init", "import", "embed", "search", "suggest", "label", "train", "round", "status", "export", "simulate",
-        "demo", "ui", "worker", "backbones", "doctor", "fine-tune",
+        "demo", "ui", "worker", "backbones", "doctor", "fine-tune", "snapshot",
     } <= set(VERBS)  # fmt: skip
 
 
@@ -91,7 +92,37 @@ def test_every_verb_on_a_workspace_prints_json_that_parses(run: Run, answered: P
     assert said("round", *at)["number"] == 1
     assert said("round", "--settle", *at)["number"] == 1
     assert said("round", "--rollback", 1, *at)["number"] == 1
-    assert said("export", "-o", tmp_path / "labels.json", *at)["images"] == 48
+    assert said("export", "-o", tmp_path / "labels.json", *at)["images"]["written"] == 48
+    assert (
+        said(
+            "export",
+            "--format",
+            "imagefolder",
+            "--out",
+            tmp_path / "folder",
+            "--split",
+            "train",
+            "--only-labelled",
+            "--pictures",
+            "resize:64",
+            *at,
+        )["pairs"]["written"]
+        > 0
+    )
+    assert said("export", "--check", tmp_path / "labels.json", *at)["same"] is True
+    assert said("snapshot", "create", "v1", "--note", "first", *at)["images"] == 48
+    assert (
+        said("label", "--image", 1, "--tag", "sea", "--state", "unknown", "--annotator", "anna", *at)["changed"] is True
+    )
+    assert said("snapshot", "compare", "v1", "--out", tmp_path / "changes.csv", *at)["changed"] == 1
+    assert said("snapshot", "rename", "v1", "v 1.0", *at)["name"] == "v 1.0"
+    assert [one["name"] for one in said("snapshot", "list", *at)] == ["v 1.0"]
+    assert said("snapshot", "show", "v 1.0", "--card", tmp_path / "card.md", *at)["note"] == "first"
+    assert (tmp_path / "card.md").read_text().startswith("# v 1.0")
+    restored = said("snapshot", "restore", "v 1.0", tmp_path / "back", *at)
+    assert said("status", "-w", restored["workspace"])["images"] == 48
+    assert said("snapshot", "delete", "v 1.0", *at) == {"deleted": "v 1.0"}
+    assert {format["format"] for format in said("export", "--formats")} == set(EXPORTERS)
     assert said("worker", "--list", *at) == []
     assert said("backbones")[0]["name"] == "descriptor"
     assert {finding["what"] for finding in said("doctor", *at)} >= {"device", "workspace"}
@@ -162,7 +193,7 @@ def test_without_a_workspace_the_exit_code_is_1_and_the_command_is_told(
         (["label", "--image", "0", "--tag", "sea", "--state", "positiv"], "did you mean 'positive'"),
         (["label"], "give --image and --tag"),
         (["search"], "give words or --image"),
-        (["export"], "Missing option"),
+        (["export"], "give --output FILE"),
         (["search", "--k", "0", "x"], "--k"),
         (["nothing"], "No such command"),
     ],
@@ -222,6 +253,22 @@ def test_labels_from_a_file_are_written_and_bad_lines_listed(run: Run, filled: W
     with filled.reading() as session:
         assert labelling.answered_count(session) == 1
     assert status.status(filled)["labels"]["positive"] == 1
+
+
+def test_labels_of_any_format_are_previewed_then_taken(
+    run: Run, filled: Workspace, samples: Path, tmp_path: Path
+) -> None:
+    first, second = sorted(path.name for path in (samples / "images").iterdir())[:2]
+    file = tmp_path / "labels.csv"
+    file.write_text(f"file,tag,state\n{first},boat,positive\n{second},boat,negative\ngone.jpg,boat,positive\n")
+    code, out, _ = run("import-labels", file, "-w", filled.folder, "--preview", "--json")
+    assert (code, json.loads(out)["written"]) == (0, 2)
+    assert not any(status.status(filled)["labels"].values())
+    code, out, _ = run("import-labels", file, "-w", filled.folder, "--json")
+    report = json.loads(out)
+    assert (code, report["written"], report["refused_count"]) == (0, 2, 1)
+    assert status.status(filled)["labels"] == {"positive": 1, "negative": 1, "unknown": 0}
+    assert "gone.jpg" in run("import-labels", file, "-w", filled.folder)[1]
 
 
 def test_help_loads_no_heavy_library() -> None:

@@ -22,9 +22,7 @@ Cause = Annotated[str | None, typer.Option(help="only what has this cause: disag
 LabelledBy = Annotated[str | None, typer.Option("--by", help="only what this person labelled")]
 Reviewer = Annotated[str, typer.Option(help="who decides")]
 Note = Annotated[str, typer.Option(help="a line for the people who labelled it")]
-All = Annotated[
-    bool, typer.Option("--all", help="everything that --cause, --tag and --by leave; without --yes a preview")
-]
+All = Annotated[bool, typer.Option("--all", help="all that --cause, --tag and --by leave; a preview without --yes")]
 Yes = Annotated[bool, typer.Option("--yes", help="write what the preview shows")]
 STATES = {state.name.lower(): state for state in LabelState}
 

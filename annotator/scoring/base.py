@@ -30,6 +30,7 @@ class ScoringInput:
                           the source look among the answered images itself
     probabilities (N, C)  of the model in use, calibrated, or None
     tiles (N, P, D)       unit vectors of P tiles of each image, or None where not all images have them
+    imported (N, C)       probabilities a file brought along, NaN where it says nothing, or None
     """
 
     images: Vectors
@@ -39,6 +40,7 @@ class ScoringInput:
     neighbours: tuple[Rows, Float] | None = None
     probabilities: Vectors | None = None
     tiles: Tiles | None = None
+    imported: Vectors | None = None
 
     def __post_init__(self) -> None:
         count, tags = self.labels.shape
@@ -48,6 +50,7 @@ class ScoringInput:
             ("groups", self.groups, (count,)),
             ("probabilities", self.probabilities, (count, tags)),
             ("tiles", self.tiles, (count, None, self.images.shape[-1])),
+            ("imported", self.imported, (count, tags)),
         ]
         if self.neighbours is not None:
             wanted += [("neighbours", part, (count, self.neighbours[0].shape[-1])) for part in self.neighbours]
@@ -68,6 +71,8 @@ class Scorer:
     score: Callable[[ScoringInput], Float | None]
     gives_probabilities: bool
     """Whether scores lie in [0, 1]; they are compared with other sources as log-odds then."""
+    level: tuple[float, float] | None = None
+    """(mean, spread) that scores are levelled by, where those of the pool tell nothing; None: those of the pool."""
 
 
 def chunks(count: int, numbers_per_row: int) -> Iterator[slice]:

@@ -190,6 +190,9 @@ def _steps(
 def _statistics(source: SuggestionOrigin, values: Vectors) -> tuple[Float, Float]:
     """(mean (C,), spread (C,)) of a source's comparable scores over the images of which it says something."""
     tags = values.shape[1]
+    level = SCORERS[source].level
+    if level is not None:
+        return np.full(tags, level[0], np.float32), np.full(tags, level[1], np.float32)
     count, total, squares = np.zeros(tags), np.zeros(tags), np.zeros(tags)
     for part in chunks(*values.shape):
         known = np.isfinite(values[part])

@@ -8,10 +8,11 @@ from annotator.errors import UnknownNameError, UsageError
 from annotator.learning.heads import HEADS
 from annotator.learning.losses import LOSSES
 from annotator.learning.queries import BANDIT, QUERIES
+from annotator.learning.votes import VOTES
 from annotator.services.rights import Right, needs
 from annotator.workspace import Project, Workspace
 
-FAMILIES: dict[str, Any] = {"strategy": [*QUERIES, BANDIT], "head": HEADS, "loss": LOSSES}
+FAMILIES: dict[str, Any] = {"strategy": [*QUERIES, BANDIT], "head": HEADS, "loss": LOSSES, "vote_policy": VOTES}
 
 
 def described(workspace: Workspace) -> list[dict[str, Any]]:

@@ -73,7 +73,8 @@ class Receipt:
     """Those of this request, all of them safe, also behind a hole in the numbers."""
     problems: list[dict[str, Any]] = field(default_factory=list)
     notes: list[dict[str, Any]] = field(default_factory=list)
-    """What the person should know of answers that were written: somebody else had the question meanwhile."""
+    """What the person should know of answers that were written: {seq, message}; somebody else had the question
+    meanwhile, or, with the row of the `image`, what is known of a picture that was answered otherwise."""
 
 
 def _circumstances(seq: int, item: dict[str, Any]) -> dict[str, Any]:

@@ -6,9 +6,9 @@ import numpy as np
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from annotator.services import embedding, models, searching, suggesting, tiles
+from annotator.services import embedding, imported_arrays, models, searching, suggesting, tiles
 from annotator.services.label_store import parts
-from annotator.services.snapshots import live_tags
+from annotator.services.votes import live_tags
 from annotator.snapshot import SnapshotTag
 from annotator.terms import LabelState, SuggestionOrigin
 from annotator.workspace import Workspace
@@ -23,15 +23,16 @@ def why(workspace: Workspace, row: int) -> dict[str, Any]:
     """{"sources": [{"origin", "tags": [{"tag", "score"}]}], "neighbours": [{"image", "score", "tags"}]}.
 
     Sources as far as they are there: the fused score that is shown, the model's probabilities, zero-shot cosines of the
-    whole picture and of its best tile, and the labelled neighbours' similarities. Scores of different sources are on
-    different scales.
+    whole picture and of its best tile, imported scores, and the labelled neighbours' similarities. Scores of different
+    sources are on different scales.
     """
     board = suggesting.current(workspace)
     sources = []
     if board is not None:
         ranked = [{"tag": item.tag, "score": round(item.score, 3)} for item in board.ranked(row, SHOWN)]
         sources.append({"origin": SuggestionOrigin.FUSED.value, "tags": ranked})
-    sources += [source for source in (_model(workspace, row), *_zero_shot(workspace, row)) if source is not None]
+    said = (_model(workspace, row), *_zero_shot(workspace, row), _imported(workspace, row))
+    sources += [source for source in said if source is not None]
     return {"sources": sources, "neighbours": _neighbours(workspace, row)}
 
 
@@ -67,6 +68,17 @@ def _zero_shot(workspace: Workspace, row: int) -> list[dict[str, Any]]:
     return found
 
 
+def _imported(workspace: Workspace, row: int) -> dict[str, Any] | None:
+    """What files that were imported say, with the name of who or what said it."""
+    said = imported_arrays.of_image(workspace, row)[:SHOWN]
+    if not said:
+        return None
+    with workspace.reading() as session:
+        names = _names(session, [tag for tag, _, _ in said])
+    ranked = [{"tag": names[tag], "score": round(score, 3)} for tag, score, _ in said if tag in names]
+    return {"origin": SuggestionOrigin.IMPORTED.value, "tags": ranked}
+
+
 def _source(origin: SuggestionOrigin, scores: Any, names: list[str]) -> dict[str, Any]:
     order = np.argsort(-scores, kind="stable")[:SHOWN]
     return {
@@ -81,7 +93,8 @@ def _neighbours(workspace: Workspace, row: int) -> list[dict[str, Any]]:
     with workspace.reading() as session:
         tags: dict[int, list[str]] = {}
         for part in parts([other for other, _ in near]):
-            query = select(Label.image_row, Tag.name, Label.state).join(Tag).where(Label.image_row.in_(part))
+            query = select(Label.image_row, Tag.name, Label.state).join(Tag, Tag.id == Label.tag_id)
+            query = query.where(Label.image_row.in_(part))
             for other, name, state in session.execute(query.distinct().order_by(Tag.name)):
                 shown = tags.setdefault(other, [])
                 if state == LabelState.POSITIVE and name not in shown:

@@ -13,9 +13,9 @@ from annotator.learning.splits import assign_splits
 from annotator.services.label_store import Pair, parts
 from annotator.services.snapshots import merged_into, withdrawn
 from annotator.snapshot import SPLIT_CODES
-from annotator.terms import LabelState, RoundStatus, Split
+from annotator.terms import LabelState, RoundStatus, Split, TaskKind
 from annotator.workspace import Workspace
-from db.models import Image, ImageFile, Label, Review, Round
+from db.models import Gold, Image, ImageFile, Label, Review, Round
 
 LARGE = 20_000_000  # image-tag pairs: up to here a snapshot takes a fraction of a second
 
@@ -53,9 +53,10 @@ def decided(workspace: Workspace, session: Session, tag_id: int, rows: Sequence[
     """Those of `rows` of which people, the truth or a settled round decided `tag_id`."""
     found: set[int] = set()
     for part in parts(set(rows)):
-        for table in (Label, Review):
+        for table in (Label, Review, Gold):
             query = select(table.image_row).where(table.tag_id == tag_id, table.image_row.in_(part))
-            found.update(session.scalars(query))
+            counts = query.where(Label.kind != TaskKind.GOLD) if table is Label else query
+            found.update(session.scalars(counts))
     for labels, column, _ in _machine_columns(workspace, session, tag_id):
         found.update(row for row in rows if row < len(labels) and labels[row, column] != LabelState.UNKNOWN)
     return found

@@ -79,7 +79,8 @@ def write(
         entry = {**key, "state": change.state, "previous": previous, **why, "submission_id": submission_id, "at": at}
         journal.append(entry)
     _execute(session, fresh, changed, [], journal)
-    _close_questions(session, annotator_id, set(latest), at)
+    counted = {pair for pair, change in latest.items() if change.kind != TaskKind.GOLD}
+    _close_questions(session, annotator_id, counted, at)
     return sum(entry["previous"] != entry["state"] for entry in journal)
 
 
@@ -228,11 +229,28 @@ def _execute(
 
 
 def _close_questions(session: Session, annotator_id: int, pairs: set[Pair], at: datetime) -> None:
-    """End the open questions about just these tags on these images: whoever asked, they are answered now. What is asked
-    of somebody else alone still is."""
-    mine = or_(Task.for_id.is_(None), Task.for_id == annotator_id)
+    """End one open question about each of just these tags on these images: whoever asked, it is answered now.
+
+    One, because of several people each is asked with a question of their own; the person's own before a free one before
+    one that somebody else holds.
+    """
     for part in parts({row for row, _ in pairs}):
-        waiting = select(Task).where(Task.image_row.in_(part), Task.tag_id.is_not(None), Task.done_at.is_(None), mine)
-        for task in session.scalars(waiting):
-            if (task.image_row, task.tag_id) in pairs:
+        about = (Task.image_row.in_(part), Task.tag_id.is_not(None))
+        mine = select(Task).where(*about, Task.annotator_id == annotator_id, Task.done_at.is_not(None))
+        ended = {_asking(task) for task in session.scalars(mine)}
+        open_to_them = or_(Task.for_id.is_(None), Task.for_id == annotator_id)
+        waiting = session.scalars(select(Task).where(*about, Task.done_at.is_(None), open_to_them)).all()
+        for task in sorted(waiting, key=lambda task: (task.annotator_id != annotator_id, is_held(task, at), task.id)):
+            if (task.image_row, task.tag_id) in pairs and _asking(task) not in ended:
                 task.done_at, task.annotator_id = at, annotator_id
+                ended.add(_asking(task))
+
+
+def is_held(task: Task, at: datetime) -> bool:
+    """Whether somebody's lease of the question runs."""
+    return task.annotator_id is not None and task.leased_until is not None and task.leased_until > at
+
+
+def _asking(task: Task) -> tuple[int, int | None, int | None]:
+    """What questions for several people have in common."""
+    return task.image_row, task.tag_id, task.round_number

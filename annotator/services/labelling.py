@@ -4,17 +4,18 @@ from collections.abc import Collection, Iterable, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
-from sqlalchemy import func, select
+from sqlalchemy import func, or_, select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import InstrumentedAttribute, Session
 
 from annotator.errors import AnnotatorError, BadInputError
 from annotator.services import verdicts
 from annotator.services.answers import MOST_CLIENT, Answer, Receipt
+from annotator.services.gold_questions import corrections
 from annotator.services.implying import imply
 from annotator.services.judgements import Judgement
 from annotator.services.label_moves import STRENGTH, moved_since
-from annotator.services.label_store import Change, Pair, parts, standing, take_back, write
+from annotator.services.label_store import Change, Pair, is_held, parts, standing, take_back, write
 from annotator.services.people import annotator_called
 from annotator.services.rights import Right, needs, rights_of
 from annotator.services.snapshots import merged_into
@@ -128,8 +129,8 @@ def write_labels(
 
 
 def answered_count(session: Session) -> int:
-    """Images on which at least one person answered."""
-    return session.scalar(select(func.count(Label.image_row.distinct()))) or 0
+    """Images on which at least one person answered; answers to gold measure that person alone."""
+    return session.scalar(select(func.count(Label.image_row.distinct())).where(Label.kind != TaskKind.GOLD)) or 0
 
 
 def _apply(session: Session, submission: Submission, answer: Answer, project: Project, receipt: Receipt) -> str | None:
@@ -146,16 +147,15 @@ def _apply(session: Session, submission: Submission, answer: Answer, project: Pr
         return f"no image {missing[:5]} or no tag {unknown[:5]} in this workspace; nothing was written"
     changes = _changes(answer, tasks)
     changes += _rivals(session, submission.annotator_id, answer, project.exactly_one)
-    write(session, submission.annotator_id, changes, submission.id, submission.at)
-    rows = {change.row for change in changes}
-    imply(session, submission.annotator_id, rows, submission.id, submission.at)
     taken = [task for task in tasks if _is_somebody_elses(task, submission)]
+    for task in tasks:
+        _end(session, task, submission)
+    write(session, submission.annotator_id, changes, submission.id, submission.at)
+    imply(session, submission.annotator_id, {change.row for change in changes}, submission.id, submission.at)
     if taken:
         message = f"the lease had ended and somebody else got {len(taken)} of these questions; both answers are kept"
         receipt.notes.append({"seq": answer.seq, "message": message})
-    for task in tasks:
-        if task.done_at is None:
-            task.done_at, task.annotator_id = submission.at, submission.annotator_id
+    receipt.notes += corrections(session, tasks, answer)
     return None
 
 
@@ -228,7 +228,21 @@ def _undo(session: Session, submission: Submission, answer: Answer, lease: timed
 def _is_somebody_elses(task: Task, submission: Submission) -> bool:
     if task.annotator_id in (None, submission.annotator_id):
         return False
-    return task.done_at is not None or (task.leased_until is not None and task.leased_until > submission.at)
+    return task.done_at is not None or is_held(task, submission.at)
+
+
+def _end(session: Session, task: Task, submission: Submission) -> None:
+    """The question is answered; one that somebody else got meanwhile stays theirs where a free one asks the same of
+    several people, and that one is answered instead."""
+    if _is_somebody_elses(task, submission):
+        free = or_(Task.annotator_id.is_(None), Task.leased_until < submission.at)
+        others = select(Task).where(
+            Task.image_row == task.image_row, Task.tag_id.is_not_distinct_from(task.tag_id), Task.done_at.is_(None),
+            Task.round_number.is_not_distinct_from(task.round_number), Task.for_id.is_(None), free,
+        )  # fmt: skip
+        task = session.scalar(others.order_by(Task.id).limit(1)) or task
+    if task.done_at is None:
+        task.done_at, task.annotator_id = submission.at, submission.annotator_id
 
 
 def _absent(session: Session, column: InstrumentedAttribute[int], wanted: Collection[int]) -> list[int]:

@@ -16,6 +16,7 @@ from annotator.services import models, savings, tasks, tiles
 from annotator.services.embedding import current_backbone
 from annotator.services.image_facts import image_count, splits_of
 from annotator.services.label_store import parts
+from annotator.services.overlap import votes_for, votes_wanted
 from annotator.services.snapshots import take
 from annotator.snapshot import Snapshot
 from annotator.terms import LabelState, Origin, Split, TaskKind
@@ -57,17 +58,13 @@ def refill(workspace: Workspace, count: int | None = None, strategy: str | None 
     waiting = np.array(sorted(held), np.int64)
     waiting = waiting[snapshot.in_split(Split.TRAIN)[waiting]]
     picks = _picked(workspace, snapshot, (pick_rows, waiting), count - wanted, strategy, rng)
-    questions = _mixed(drawn, picks, rng)
+    why = {row: (kind, row, reason) for kind, row, reason in _mixed(drawn, picks, rng)}
+    votes = {row: votes_wanted(project, snapshot.sha256[row]) for row in why}
     with workspace.transaction() as session:
         _remember(session, strategy)
         tasks.replace_picks(
             session,
-            [
-                # What is asked of several people is asked of the second one when all were asked once.
-                _task(kind, row, reason, copy * len(questions) + place)
-                for copy in range(project.overlap)
-                for place, (kind, row, reason) in enumerate(questions)
-            ],
+            [_task(*why[row], place) for place, row in tasks.copies(list(why), votes)],
         )
         session.flush()
         return tasks.free_count(session, None)
@@ -89,12 +86,11 @@ def draw(workspace: Workspace, count: int) -> int:
                 drawn |= _drawn(workspace, session, rng, DRAWN_FOR_EACH * count)
         last = session.scalar(select(func.max(Task.position)).where(Task.tag_id.is_(None), Task.round_number.is_(None)))
         start = 0 if last is None else last - tasks.Band.PICK.position(0) + 1
-        free = list(drawn.items())[:count]
-        for place, (row, split) in enumerate(free):
-            measures = split == Split.VALIDATION
+        free = list(drawn)[:count]
+        for place, row in tasks.copies(free, votes_for(session, project, free)):
+            measures = drawn[row] == Split.VALIDATION
             kind, reason = (TaskKind.CALIBRATION, CALIBRATION_REASON) if measures else (TaskKind.RANDOM, RANDOM_REASON)
-            for copy in range(project.overlap):
-                session.add(_task(kind, row, reason, start + place + copy * len(free)))
+            session.add(_task(kind, row, reason, start + place))
         session.flush()
         return tasks.free_count(session, None)
 
@@ -107,7 +103,7 @@ def _drawn(workspace: Workspace, session: Session, rng: np.random.Generator, cou
     rows = list(dict.fromkeys(rng.integers(0, images, count).tolist()))
     taken: set[int] = set()
     for part in parts(rows):
-        asked = select(Label.image_row).where(Label.image_row.in_(part), Label.kind != TaskKind.BULK)
+        asked = select(Label.image_row).where(Label.image_row.in_(part), Label.kind.not_in(tasks.NO_ANSWER))
         taken.update(session.scalars(asked))
         taken.update(session.scalars(select(Task.image_row).where(Task.image_row.in_(part), Task.tag_id.is_(None))))
     splits = splits_of(workspace, session, rows)
@@ -132,8 +128,8 @@ def _people_at_work(workspace: Workspace) -> int:
 
 
 def _only_in_bulk(session: Session) -> list[int]:
-    """Images of which people said something in bulk and nothing else."""
-    asked = func.sum(case((Label.kind == TaskKind.BULK, 0), else_=1))
+    """Images of which people said something in bulk and nothing else that counts."""
+    asked = func.sum(case((Label.kind.in_(tasks.NO_ANSWER), 0), else_=1))
     return list(session.scalars(select(Label.image_row).group_by(Label.image_row).having(asked == 0)))
 
 

@@ -11,9 +11,11 @@ from sqlalchemy.orm import Session
 from annotator.services import picking, rounds, suggesting, tasks
 from annotator.services.image_facts import decided, is_large, names_of, splits_of
 from annotator.services.label_store import parts
+from annotator.services.overlap import votes_for
+from annotator.services.people import tidy
 from annotator.services.rights import Right, needs
 from annotator.services.tasks import SHOWN_TAGS
-from annotator.terms import Split
+from annotator.terms import Split, TaskKind
 from annotator.workspace import Workspace
 from db.models import Annotator, Image, Label, Tag, Task
 
@@ -31,14 +33,27 @@ def claim(
 
     When too few are waiting, new ones are picked first. Each question carries the suggested tags, best first.
     `have` are the questions on the person's screen: they are leased anew, and `lost` names those that others hold or
-    answered meanwhile.
+    answered meanwhile. `closed` is "quota" where the day's quota ends the questions, else None.
     """
     count = max(0, min(count, tasks.MOST_AT_ONCE))
     lost = tasks.renew(workspace, annotator, have)
     claimed = tasks.claim(workspace, annotator, tag_id, count, have)
-    if len(claimed) < count and _add(workspace, tag_id, count):
+    quota = None if len(claimed) == count else _used_up(workspace, annotator)
+    if len(claimed) < count and quota is None and _add(workspace, annotator, tag_id, count):
         claimed = tasks.claim(workspace, annotator, tag_id, count, have)
-    return {"questions": described(workspace, annotator, claimed), "lost": sorted(lost)}
+    return {
+        "questions": described(workspace, annotator, claimed), "lost": sorted(lost),
+        "closed": None if quota is None else "quota", "quota": quota,
+    }  # fmt: skip
+
+
+def _used_up(workspace: Workspace, annotator: str) -> int | None:
+    """The person's quota of the day where no further question can be given under it."""
+    with workspace.reading() as session:
+        person = session.scalar(select(Annotator).where(Annotator.name == tidy(annotator)))
+        if person is None or tasks.left_today(session, person) != 0:
+            return None
+        return person.daily_quota
 
 
 def described(workspace: Workspace, annotator: str, asked: Sequence[Task]) -> list[dict[str, Any]]:
@@ -62,7 +77,7 @@ def described(workspace: Workspace, annotator: str, asked: Sequence[Task]) -> li
         {
             "task": task.id,
             "image": task.image_row,
-            "kind": task.kind.value,
+            "kind": _shown_kind(task).value,
             "reason": task.reason,
             "expected": "absent" if tasks.Band.of(task.position) == tasks.Band.REJECT else "present",
             "width": sizes[task.image_row][0],
@@ -73,6 +88,13 @@ def described(workspace: Workspace, annotator: str, asked: Sequence[Task]) -> li
         }
         for task in asked
     ]
+
+
+def _shown_kind(task: Task) -> TaskKind:
+    """Gold looks like the questions that it stands among."""
+    if task.kind != TaskKind.GOLD:
+        return task.kind
+    return TaskKind.PICK if tasks.Band.of(task.position) == tasks.Band.PICK else TaskKind.AUDIT
 
 
 def _answered(session: Session, annotator: str, rows: Sequence[int]) -> dict[int, dict[int, int]]:
@@ -103,14 +125,14 @@ def _shown(board: suggesting.Board | None, task: Task, order: list[int], archive
     return shown + [{"tag": tag, "score": None, "origin": None} for tag in new[: SHOWN_TAGS - len(shown)]]
 
 
-def _add(workspace: Workspace, tag_id: int | None, count: int) -> bool:
+def _add(workspace: Workspace, annotator: str, tag_id: int | None, count: int) -> bool:
     """Make new questions; whether there are any.
 
     One at a time: two requests that both find nothing waiting must not both ask about the same images.
     """
     with FileLock(workspace.folder / "questions.lock"):
         with workspace.reading() as session:
-            if tasks.free_count(session, tag_id) >= count:
+            if tasks.free_for(workspace, session, tidy(annotator), tag_id) >= count:
                 return True  # somebody else's request made them meanwhile
         return _make(workspace, tag_id, count)
 
@@ -132,7 +154,8 @@ def _make(workspace: Workspace, tag_id: int | None, count: int) -> bool:
     with workspace.reading() as session:
         rows = _best_guesses(workspace, session, board, tag_id, max(count, VERIFY_AHEAD))
     with workspace.transaction() as session:
-        tasks.add_verify_picks(session, tag_id, rows, "likely to show it")
+        votes = votes_for(session, workspace.project, rows, tag.name if tag else None)
+        tasks.add_verify_picks(session, tag_id, rows, "likely to show it", votes)
         return tasks.free_count(session, tag_id) > 0
 
 

@@ -54,7 +54,7 @@ def _promote(session: Session, number: int, tag_id: int, positions: dict[int, in
     for part in parts(positions):
         waiting = select(Task).where(
             Task.tag_id == tag_id, Task.image_row.in_(part), Task.done_at.is_(None), Task.annotator_id.is_(None),
-            Task.round_number.is_distinct_from(number),
+            Task.round_number.is_distinct_from(number), Task.kind != TaskKind.GOLD,
         )  # fmt: skip
         for task in session.scalars(waiting):
             task.kind, task.round_number, task.reason = TaskKind.AUDIT, number, reason
@@ -85,8 +85,9 @@ def asked_about(session: Session, tag_id: int, rows: list[int]) -> set[int]:
     asked: set[int] = set()
     for part in parts(rows):
         waiting = select(Task.image_row).where(Task.tag_id == tag_id, Task.done_at.is_(None), Task.image_row.in_(part))
-        asked.update(session.scalars(waiting))
-        asked.update(session.scalars(select(Label.image_row).where(Label.tag_id == tag_id, Label.image_row.in_(part))))
+        asked.update(session.scalars(waiting.where(Task.kind != TaskKind.GOLD)))
+        answered = select(Label.image_row).where(Label.tag_id == tag_id, Label.image_row.in_(part))
+        asked.update(session.scalars(answered.where(Label.kind != TaskKind.GOLD)))
     return asked
 
 

@@ -12,7 +12,7 @@ from annotator.errors import TableError
 from annotator.importers.tables import match_rows, read_labels
 from annotator.services import labelling, tasks
 from annotator.services.answers import Answer
-from annotator.services.snapshots import live_tags
+from annotator.services.votes import live_tags
 from annotator.terms import LabelState, Split
 from annotator.workspace import Workspace
 from db.models import Image, ImageFile, Task

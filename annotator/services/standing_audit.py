@@ -10,7 +10,7 @@ from sqlalchemy import func, select
 
 from annotator.errors import ConflictError
 from annotator.learning.audits import Decision
-from annotator.services import certificates
+from annotator.services import certificates, round_relations
 from annotator.services.round_questions import asked_about
 from annotator.services.round_sets import ACCEPT, audited, pool_rows
 from annotator.services.snapshots import take
@@ -40,7 +40,9 @@ def keep_up(workspace: Workspace) -> dict[str, Any]:
                 pool = pool_rows(workspace, snapshot, round_)
             except ConflictError:
                 continue  # its pictures are not what they were: no draw of it can count any more
-            for audit in audited(workspace, session, round_, snapshot, pool):
+            found = audited(workspace, session, round_, snapshot, pool)
+            round_relations.follow(workspace, session, round_, snapshot, found)
+            for audit in found:
                 if audit.set.decision != Decision.SETTLE:
                     continue
                 draws = audit.waiting[:WAITING].tolist()

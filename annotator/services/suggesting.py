@@ -20,7 +20,7 @@ from annotator.learning.tag_tree import parent_places, raise_parents
 from annotator.progress import Progress, silent
 from annotator.scoring import SCORERS, ScoringInput
 from annotator.scoring.fusion import ORIGINS, fit_fusion
-from annotator.services import models, tiles
+from annotator.services import imported_arrays, models, tiles
 from annotator.services.embedding import current_backbone, text_vectors
 from annotator.services.snapshots import take
 from annotator.snapshot import Snapshot
@@ -181,6 +181,7 @@ def _input(
         groups=snapshot.groups[: len(vectors)],
         probabilities=probabilities,
         tiles=tiles.stored(workspace, backbone, len(vectors)),
+        imported=imported_arrays.scores(workspace, len(vectors), [tag.id for tag in snapshot.tags]),
     )
 
 

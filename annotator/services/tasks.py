@@ -1,21 +1,27 @@
 """Questions: handed out under a lease that ends, never to two people at once."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from enum import IntEnum
 
-from sqlalchemy import ColumnElement, and_, delete, exists, func, or_, select, update
+from sqlalchemy import ColumnElement, Integer, and_, delete, exists, func, or_, select, update
 from sqlalchemy.orm import Session, aliased
 
+from annotator.errors import ForbiddenError
+from annotator.services import gold_questions
+from annotator.services.overlap import asks_several
 from annotator.services.people import annotator_called
 from annotator.services.rights import Right, needs
-from annotator.terms import TaskKind
-from annotator.workspace import Workspace
-from db.models import Annotator, Label, Task
+from annotator.terms import TaskKind, WorkMode
+from annotator.workspace import Project, Workspace
+from db.models import Annotator, JournalEntry, Label, Skip, Submission, Task
 
+NO_ANSWER = (TaskKind.BULK, TaskKind.GOLD)  # kinds of labels that leave an image to be asked about
 MOST_AT_ONCE = 200
 MOST_RENEWED = 500
 BAND_SIZE = 100_000_000
+# What is for one person alone comes first, but gold, which is to look like the others.
+_ORDER = (or_(Task.for_id.is_(None), Task.kind == TaskKind.GOLD).cast(Integer), Task.position, Task.id)
 SHOWN_TAGS = 24  # chips beside a picture; a vocabulary up to this size is asked whole
 
 
@@ -41,24 +47,49 @@ def claim(
 ) -> list[Task]:
     """The annotator's open questions first, then free ones, up to `count`; each is theirs until the lease ends.
 
-    `tag_id` None asks for whole images, else for images of that one tag, all of one band. What is asked of one person
-    only comes among their whole images, first. Those in `have` are on the person's screen already and are not among
-    the answers.
+    `tag_id` None asks for whole images, else for images of that one tag, all of one band. Those in `have` are on the
+    person's screen already and are not among the answers. Questions for this person alone come first, those about one
+    tag among their whole images too; nobody gets one twice, one that they skipped, or more than their quota of the day.
+    Raises ForbiddenError for a paused person.
     """
     count = max(0, min(count, MOST_AT_ONCE))
     project = workspace.project
     until = datetime.now(UTC) + timedelta(minutes=project.lease_minutes)
     with workspace.transaction() as session:
         person = annotator_called(session, annotator)
+        if person.paused:
+            raise ForbiddenError(f"{person.name} is paused; an admin can resume the account")
         held = [task for task in _held(session, person.id, tag_id) if task.id not in have]
-        band = _band(session, held, tag_id)
+        conditions = claimable(project, person.id, tag_id)
+        band = _band(session, held, tag_id, conditions)
         held = [task for task in held if band is None or Band.of(task.position) == band][:count]
         for task in held:
             task.leased_until = until
-        conditions = [_of_sort(tag_id, person.id), Task.done_at.is_(None), _is_free(), *_in_band(band)]
-        if project.overlap > 1:
-            conditions.append(~_is_a_twin(person.id))
-        return held + _claim_free(session, person.id, conditions, count - len(held), until)
+        room = left_today(session, person)
+        wanted = count - len(held) if room is None else min(count - len(held), room)
+        gold = gold_questions.how_many(session, project, person.id, wanted)
+        fresh = _claim_free(session, person.id, [*conditions, *_in_band(band)], wanted - gold, until)
+        return held + sorted(fresh + gold_questions.mixed(session, project, person.id, fresh, gold, until), key=_place)
+
+
+def left_today(session: Session, person: Annotator) -> int | None:
+    """How many more pictures the person's quota allows since midnight UTC, those in hand counted; None without one."""
+    if person.daily_quota is None:
+        return None
+    midnight = datetime.now(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
+    today = (
+        Submission.annotator_id == person.id, Submission.at >= midnight, Submission.undone.is_(False),
+        Submission.mode.is_distinct_from(WorkMode.BULK), Submission.labels > 0,
+    )  # fmt: skip
+    answered = session.scalar(select(func.sum(Submission.pictures)).where(*today)) or 0
+    if answered >= person.daily_quota:  # a picture whose answer was changed counts once
+        rows = select(func.count(JournalEntry.image_row.distinct())).join(
+            Submission, Submission.id == JournalEntry.submission_id
+        )
+        answered = session.scalar(rows.where(*today)) or 0
+    mine = (Task.annotator_id == person.id, Task.done_at.is_(None), Task.leased_until >= datetime.now(UTC))
+    in_hand = session.scalar(select(func.count(Task.id)).where(*mine)) or 0
+    return max(0, person.daily_quota - answered - in_hand)
 
 
 @needs(Right.LABEL, own="annotator")
@@ -110,10 +141,12 @@ def replace_picks(session: Session, picks: list[Task]) -> None:
         twin.image_row == Task.image_row, twin.tag_id.is_(None), twin.id != Task.id, twin.annotator_id.is_not(None)
     )
     free = (Task.done_at.is_(None), Task.annotator_id.is_(None) | (Task.leased_until < datetime.now(UTC)), ~begun)
-    session.execute(delete(Task).where(Task.round_number.is_(None), Task.tag_id.is_(None), *free))
+    session.execute(
+        delete(Task).where(Task.round_number.is_(None), Task.tag_id.is_(None), Task.for_id.is_(None), *free)
+    )
     # Between the picking and now somebody may have answered an image or got it as another question.
     rows = [pick.image_row for pick in picks]
-    answered = select(Label.image_row).where(Label.image_row.in_(rows), Label.kind != TaskKind.BULK)
+    answered = select(Label.image_row).where(Label.image_row.in_(rows), Label.kind.not_in(NO_ANSWER))
     taken = set(session.scalars(answered))
     taken |= set(
         session.scalars(
@@ -123,47 +156,86 @@ def replace_picks(session: Session, picks: list[Task]) -> None:
     session.add_all(pick for pick in picks if pick.image_row not in taken)
 
 
-def add_verify_picks(session: Session, tag_id: int, rows: list[int], reason: str) -> None:
-    """Questions about one tag, in the order of `rows`, leaving out images asked about the tag or answered already."""
-    asked = set(session.scalars(select(Task.image_row).where(Task.tag_id == tag_id, Task.done_at.is_(None))))
-    answered = set(session.scalars(select(Label.image_row).where(Label.tag_id == tag_id)))
-    for position, row in enumerate(rows):
-        if row not in asked and row not in answered:
-            session.add(
-                Task(
-                    kind=TaskKind.PICK,
-                    image_row=row,
-                    tag_id=tag_id,
-                    position=Band.PICK.position(position),
-                    reason=reason,
-                )
-            )
+def add_verify_picks(
+    session: Session, tag_id: int, rows: list[int], reason: str, votes: Mapping[int, int] | None = None
+) -> None:
+    """Questions about one tag, in the order of `rows`, leaving out images asked about the tag or answered already.
+
+    `votes`: how many people each row is asked of, one where it is not named.
+    """
+    waiting = select(Task.image_row).where(Task.tag_id == tag_id, Task.done_at.is_(None), Task.kind != TaskKind.GOLD)
+    asked = set(session.scalars(waiting))
+    said = select(Label.image_row).where(Label.tag_id == tag_id, Label.kind != TaskKind.GOLD)
+    fresh = [row for row in rows if row not in asked | set(session.scalars(said))]
+    for place, row in copies(fresh, votes or {}):
+        position = Band.PICK.position(place)
+        session.add(Task(kind=TaskKind.PICK, image_row=row, tag_id=tag_id, position=position, reason=reason))
     session.flush()
+
+
+def copies(rows: Sequence[int], votes: Mapping[int, int]) -> Iterator[tuple[int, int]]:
+    """(place, row) of every question about `rows`: what is asked of several people is asked of the second one when all
+    were asked once."""
+    for copy in range(max((votes.get(row, 1) for row in rows), default=0)):
+        for place, row in enumerate(rows):
+            if copy < votes.get(row, 1):
+                yield place + copy * len(rows), row
 
 
 def free_count(session: Session, tag_id: int | None) -> int:
     """Open questions of this sort that nobody holds."""
-    query = select(func.count(Task.id)).where(_of_sort(tag_id), Task.done_at.is_(None), _is_free())
+    query = select(func.count(Task.id)).where(
+        _of_sort(tag_id), Task.for_id.is_(None), Task.done_at.is_(None), _is_free()
+    )
     return session.scalar(query) or 0
 
 
-def _is_a_twin(person_id: int) -> ColumnElement[bool]:
-    """Whether a question asks the same as one this person has or had, or as an earlier one that is free too."""
+def free_for(workspace: Workspace, session: Session, annotator: str, tag_id: int | None) -> int:
+    """Open questions of this sort that the annotator could be given."""
+    person_id = session.scalar(select(Annotator.id).where(Annotator.name == annotator)) or 0
+    query = select(func.count(Task.id)).where(*claimable(workspace.project, person_id, tag_id))
+    return session.scalar(query) or 0
+
+
+def claimable(project: Project, person_id: int, tag_id: int | None) -> list[ColumnElement[bool]]:
+    """What makes a question one that this person can be given now."""
+    return [
+        _of_sort(tag_id, person_id), Task.done_at.is_(None), _is_free(), _is_for(person_id),
+        ~_is_a_twin(person_id, asks_several(project)), ~_was_skipped(person_id),
+    ]  # fmt: skip
+
+
+def _is_a_twin(person_id: int, several: bool) -> ColumnElement[bool]:
+    """Whether a question asks the same as one this person has or had, or as an earlier one that is free too.
+
+    Where each question is asked of one person only, or one that a person answered long ago is asked again for another
+    cause, answered ones are no twins.
+    """
     twin = aliased(Task)
-    same_tag = or_(twin.tag_id == Task.tag_id, and_(twin.tag_id.is_(None), Task.tag_id.is_(None)))
+    asks_the_same = and_(
+        twin.image_row == Task.image_row, twin.tag_id.is_not_distinct_from(Task.tag_id), twin.id != Task.id,
+        twin.round_number.is_not_distinct_from(Task.round_number),
+    )  # fmt: skip
+    theirs = twin.annotator_id == person_id
+    if not several:
+        theirs = and_(theirs, or_(twin.done_at.is_(None), Task.round_number.is_not(None)))
     free = or_(twin.annotator_id.is_(None), twin.leased_until < datetime.now(UTC))
-    earlier = and_(twin.id < Task.id, twin.done_at.is_(None), free)
-    return exists().where(
-        twin.image_row == Task.image_row, same_tag, twin.id != Task.id, or_(twin.annotator_id == person_id, earlier)
-    )
+    for_them = or_(twin.for_id.is_(None), twin.for_id == person_id)
+    earlier = and_(twin.id < Task.id, twin.done_at.is_(None), free, for_them)
+    return exists().where(asks_the_same, or_(theirs, earlier))
+
+
+def _was_skipped(person_id: int) -> ColumnElement[bool]:
+    same_tag = Skip.tag_id.is_not_distinct_from(Task.tag_id)
+    return exists().where(Skip.image_row == Task.image_row, Skip.annotator_id == person_id, same_tag)
 
 
 def _of_sort(tag_id: int | None, person_id: int | None = None) -> ColumnElement[bool]:
-    """Questions of one sort that are asked of anybody; those of `person_id` alone count as whole images."""
+    """Questions of one sort; those for `person_id` alone count as whole images too."""
     if tag_id is not None:
-        return and_(Task.tag_id == tag_id, Task.for_id.is_(None))
-    of_anybody = and_(Task.tag_id.is_(None), Task.for_id.is_(None))
-    return of_anybody if person_id is None else or_(of_anybody, Task.for_id == person_id)
+        return Task.tag_id == tag_id
+    whole = Task.tag_id.is_(None)
+    return whole if person_id is None else or_(whole, Task.for_id == person_id)
 
 
 def _is_for(person_id: int) -> ColumnElement[bool]:
@@ -180,18 +252,16 @@ def _is_free() -> ColumnElement[bool]:
 
 def _held(session: Session, person_id: int, tag_id: int | None) -> list[Task]:
     mine = (Task.annotator_id == person_id, Task.leased_until >= datetime.now(UTC), Task.done_at.is_(None))
-    return list(
-        session.scalars(select(Task).where(*mine, _of_sort(tag_id, person_id)).order_by(Task.position, Task.id))
-    )
+    return list(session.scalars(select(Task).where(*mine, _of_sort(tag_id, person_id)).order_by(*_ORDER)))
 
 
-def _band(session: Session, held: list[Task], tag_id: int | None) -> Band | None:
+def _band(session: Session, held: list[Task], tag_id: int | None, conditions: list[ColumnElement[bool]]) -> Band | None:
     """The band of the next page about a tag; whole images know no bands."""
     if tag_id is None:
         return None
     if held:
         return Band.of(held[0].position)
-    first = session.scalar(select(func.min(Task.position)).where(_of_sort(tag_id), Task.done_at.is_(None), _is_free()))
+    first = session.scalar(select(Task.position).where(*conditions).order_by(*_ORDER).limit(1))
     return None if first is None else Band.of(first)
 
 
@@ -201,13 +271,12 @@ def _claim_free(
     """Claim in one statement: select-then-update hands the same question to two people."""
     if count <= 0:
         return []
-    free = (
-        select(Task.id)
-        .where(*conditions)
-        .order_by(Task.position, Task.id)
-        .limit(count)
-        .with_for_update(skip_locked=True)
-    )
+    free = select(Task.id).where(*conditions).order_by(*_ORDER).limit(count).with_for_update(skip_locked=True)
     claimed = update(Task).where(Task.id.in_(free)).values(annotator_id=person_id, leased_until=until).returning(Task)
     found = session.scalars(claimed.execution_options(synchronize_session=False, populate_existing=True)).all()
-    return sorted(found, key=lambda task: (task.position, task.id))
+    return sorted(found, key=_place)
+
+
+def _place(task: Task) -> tuple[bool, int, int]:
+    """`_ORDER` of a task in hand."""
+    return task.for_id is None or task.kind == TaskKind.GOLD, task.position, task.id

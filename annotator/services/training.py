@@ -17,12 +17,15 @@ from annotator.learning.calibration import Calibration, cross_fitted, fit_calibr
 from annotator.learning.fit import fit_head
 from annotator.learning.heads import Head
 from annotator.learning.tag_tree import parent_places, raise_parents
+from annotator.learning.votes import Belief
 from annotator.progress import Progress, silent
 from annotator.services import majors, models, savings, tiles
+from annotator.services.beliefs import beliefs
 from annotator.services.embedding import current_backbone, text_vectors
 from annotator.services.labelling import answered_count
 from annotator.services.rights import Right, needs
-from annotator.services.snapshots import Votes, live_tags, take, votes
+from annotator.services.snapshots import take
+from annotator.services.votes import Votes, live_tags, votes
 from annotator.snapshot import Snapshot
 from annotator.terms import LabelState, Origin, RoundStatus, Split, TaskKind
 from annotator.workspace import Workspace
@@ -55,6 +58,8 @@ class TrainingSet:
     train_labels: NDArray[np.int8]
     held_rows: NDArray[np.int64]
     held_labels: NDArray[np.int8]
+    belief: Belief | None = None
+    """(n, C) what several people's votes come to, in the place of their labels, where any pair has several."""
 
 
 @needs(Right.TRAIN)
@@ -88,6 +93,7 @@ def train(workspace: Workspace, progress: Progress = silent) -> TrainReport:
             validation_tiles=None if seen is None else seen[data.held_rows],
             device=resolve_device(workspace.settings.device),
             loss=workspace.project.loss,
+            **(data.belief._asdict() if data.belief else {}),
         )
         progress(1, 3, "calibrating")
         held_logits = head.logits(vectors[data.held_rows], None if seen is None else seen[data.held_rows])
@@ -119,7 +125,8 @@ def training_set(workspace: Workspace, snapshot: Snapshot, embedded: int) -> Tra
     kinds = np.array(found.kinds, dtype=object)
     open_audits = (kinds == TaskKind.AUDIT) & np.isin(found.rounds, list(pending))
     labels[embedded:] = LabelState.UNKNOWN
-    train = _without(labels, found, open_audits | (kinds == TaskKind.CALIBRATION))
+    left_out = open_audits | (kinds == TaskKind.CALIBRATION)
+    train = _without(labels, found, left_out)
     with workspace.reading() as session:
         majors.keep_from_training(session, snapshot, train)
     held = _without(labels, found, np.isin(kinds, (TaskKind.AUDIT, TaskKind.BULK)))
@@ -130,7 +137,8 @@ def training_set(workspace: Workspace, snapshot: Snapshot, embedded: int) -> Tra
         np.flatnonzero((part != LabelState.UNKNOWN).any(axis=1) & snapshot.in_split(split))
         for part, split in ((train, Split.TRAIN), (held, Split.VALIDATION))
     )
-    return TrainingSet(train_rows, train[train_rows], held_rows, held[held_rows])
+    soft = beliefs(workspace.project, snapshot, found, left_out, train_rows, train[train_rows])
+    return TrainingSet(train_rows, train[train_rows], held_rows, held[held_rows], soft)
 
 
 def _without(labels: NDArray[np.int8], found: Votes, votes_out: NDArray[np.bool_]) -> NDArray[np.int8]:

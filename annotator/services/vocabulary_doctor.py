@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from annotator.learning import tag_statistics
 from annotator.services import models
@@ -104,9 +105,7 @@ def _alike(workspace: Workspace, snapshot: Snapshot) -> Iterator[Finding]:
 
 def _company(snapshot: Snapshot, relations: Relations) -> Iterator[Finding]:
     """Relations that the labels keep though nobody wrote them down."""
-    counts = _positives(snapshot)
-    frequent = np.argsort(-counts, kind="stable")[:MOST_COMPARED]
-    places = np.sort(frequent[counts[frequent] >= FEWEST])
+    places = _frequent(snapshot)
     together = tag_statistics.count_together(snapshot.by_people()[:, places])
     tags = [snapshot.tags[place] for place in places.tolist()]
     implied = {(a, b): share for a, b, share in tag_statistics.implied_by(together)}
@@ -132,10 +131,11 @@ def _mixed_up(workspace: Workspace, snapshot: Snapshot) -> Iterator[Finding]:
     model = models.in_use(workspace)
     if model is None or model.tag_ids != [tag.id for tag in snapshot.tags]:
         return
-    probabilities = np.asarray(models.predictions(workspace, model), np.float32)
-    labels = snapshot.by_people()[: len(probabilities)]
-    for a, b, wrong, of in tag_statistics.mixed_up(labels, probabilities[: len(labels)]):
-        tags = [snapshot.tags[a].name, snapshot.tags[b].name]
+    probabilities = models.predictions(workspace, model)
+    places = _frequent(snapshot)
+    labels = snapshot.by_people()[: len(probabilities), places]
+    for a, b, wrong, of in tag_statistics.mixed_up(labels, probabilities[: len(labels), places]):
+        tags = [snapshot.tags[places[a]].name, snapshot.tags[places[b]].name]
         why = f"of {of} pictures with {tags[0]!r} and no {tags[1]!r}, the model sees {tags[1]!r} on {wrong}"
         yield Finding("mixed up", tags, f"{why}; say the difference in the definitions")
 
@@ -150,5 +150,12 @@ def _rare(snapshot: Snapshot) -> Iterator[Finding]:
             yield Finding("rare", [tag.name], f"on {count} pictures: search for more, or merge it into another tag")
 
 
-def _positives(snapshot: Snapshot) -> np.ndarray[Any, np.dtype[np.int64]]:
+def _frequent(snapshot: Snapshot) -> NDArray[np.int64]:
+    """Places of the tags whose company is looked at."""
+    counts = _positives(snapshot)
+    most = np.argsort(-counts, kind="stable")[:MOST_COMPARED]
+    return np.sort(most[counts[most] >= FEWEST])
+
+
+def _positives(snapshot: Snapshot) -> NDArray[np.int64]:
     return np.asarray((snapshot.labels == LabelState.POSITIVE).sum(0), np.int64)

@@ -23,11 +23,13 @@ from annotator.errors import (
 from annotator.services import (
     comments,
     explaining,
+    export_shelf,
     labelling,
     pictures,
     questions,
     reviewing,
     sessions,
+    skipping,
     tasks,
     vocabulary,
 )
@@ -81,6 +83,16 @@ async def release(request: Request) -> Response:
     """POST /api/release {tasks}: give questions back unanswered."""
     ids = _numbers(await _json(request), "tasks")
     return JSONResponse({"released": await _call(request, tasks.release, request.state.person, ids)})
+
+
+async def skip(request: Request) -> Response:
+    """POST /api/skip {task, reason, text}: give a question up for good; it goes to others."""
+    body = await _json(request)
+    task, reason, text = _number(body, "task"), body.get("reason", ""), body.get("text", "")
+    if task is None or not isinstance(reason, str) or not isinstance(text, str):
+        raise BadInputError("skip needs the number of a task, and reason and text as words")
+    await _call(request, skipping.skip, request.state.person, task, reason, text)
+    return JSONResponse({"skipped": task})
 
 
 async def begin_session(request: Request) -> Response:
@@ -141,6 +153,15 @@ async def answers(request: Request) -> Response:
     parsed = [Answer.received(item) for item in items]
     receipt = await _call(request, labelling.record, request.state.person, str(body.get("client", "")), parsed)
     return JSONResponse(asdict(receipt))
+
+
+async def export_file(request: Request) -> Response:
+    """GET /api/exports/{token}: a file of the Export page, from the disk."""
+    name = signing.download(current(), request.path_params["token"])
+    if name is None:
+        return _refused(401, "this link is too old; open the Export page again")
+    file = await run_in_threadpool(export_shelf.file_of, current(), name)
+    return FileResponse(file, filename=file.name, headers={"Cache-Control": "private, no-store"})
 
 
 async def review(request: Request) -> Response:
@@ -287,6 +308,7 @@ ROUTES = [
     Route("/api/pictures/{size}/{row:int}", _guarded(picture, Right.LOOK)),
     Route("/api/claim", _guarded(claim), methods=["POST"]),
     Route("/api/release", _guarded(release), methods=["POST"]),
+    Route("/api/skip", _guarded(skip), methods=["POST"]),
     Route("/api/sessions/begin", _guarded(begin_session), methods=["POST"]),
     Route("/api/sessions/pause", _guarded(leave_session(sessions.pause)), methods=["POST"]),
     Route("/api/sessions/end", _guarded(leave_session(sessions.end)), methods=["POST"]),
@@ -294,6 +316,7 @@ ROUTES = [
     Route("/api/tags/{tag:int}", _guarded(one_tag, Right.LOOK)),
     Route("/api/why/{row:int}", _guarded(why, Right.LOOK)),
     Route("/api/answers", _guarded(answers), methods=["POST"]),
+    Route("/api/exports/{token}", _guarded(export_file, right=None)),
     Route("/api/review", _guarded(review, Right.REVIEW), methods=["POST"]),
     Route("/api/comments/{row:int}", _guarded(comment_list)),
     Route("/api/comments/resolve", _guarded(resolve), methods=["POST"]),

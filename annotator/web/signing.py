@@ -6,6 +6,7 @@ the app hands the browser a short-lived token, and the browser trades it for the
 
 import time
 from functools import lru_cache
+from typing import Any
 from urllib.parse import unquote, urlsplit
 
 from itsdangerous import BadSignature, URLSafeTimedSerializer
@@ -18,6 +19,7 @@ from annotator.services.rights import Right
 from annotator.workspace import Workspace
 
 COOKIE = "annotator_session"
+DOWNLOAD_SECONDS = 24 * 3600
 TOKEN_SECONDS = 120
 FRESH_SECONDS = 3  # a sign-in that was ended may go on for so long; without it each picture would ask the store
 LOCAL_HOSTS = {"127.0.0.1", "localhost", "[::1]", "testserver"}
@@ -35,6 +37,17 @@ def trade(workspace: Workspace, token: str) -> SignedIn | None:
 
 def cookie_of(workspace: Workspace, who: SignedIn) -> str:
     return _signer(workspace, "session").dumps([who.name, who.stamp])
+
+
+def download_token(workspace: Workspace, name: str) -> str:
+    """A token that says: a page of ours offers the export `name`. Valid for a day."""
+    return _signer(workspace, "download").dumps(name)
+
+
+def download(workspace: Workspace, token: str) -> str | None:
+    """The name of the export that a token offers; None when it is not ours or too old."""
+    name = _read(workspace, "download", token, DOWNLOAD_SECONDS)
+    return name if isinstance(name, str) else None
 
 
 def give_cookie(response: Response, workspace: Workspace, who: SignedIn, *, secure: bool) -> None:
@@ -81,8 +94,7 @@ def is_known_host(workspace: Workspace, request: HTTPConnection) -> bool:
     """
     host = request.headers.get("host", "")
     name = host.rsplit(":", 1)[0] if not host.endswith("]") else host
-    known = {one.strip() for one in workspace.settings.hosts.split(",")} - {""}
-    return name in LOCAL_HOSTS | known
+    return name in LOCAL_HOSTS.union(workspace.settings.host_names)
 
 
 def is_same_site(workspace: Workspace, request: HTTPConnection) -> bool:
@@ -118,10 +130,14 @@ def _signer(workspace: Workspace, purpose: str) -> URLSafeTimedSerializer:
 
 
 def _load(workspace: Workspace, purpose: str, value: str, seconds: int) -> SignedIn | None:
-    try:
-        loaded = _signer(workspace, purpose).loads(value, max_age=seconds)
-    except BadSignature:
-        return None
+    loaded = _read(workspace, purpose, value, seconds)
     if isinstance(loaded, list) and len(loaded) == 2 and isinstance(loaded[0], str) and isinstance(loaded[1], int):
         return SignedIn(loaded[0], loaded[1])
     return None  # of an earlier version
+
+
+def _read(workspace: Workspace, purpose: str, value: str, seconds: int) -> Any:
+    try:
+        return _signer(workspace, purpose).loads(value, max_age=seconds)
+    except BadSignature:
+        return None

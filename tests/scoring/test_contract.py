@@ -26,7 +26,15 @@ def given() -> ScoringInput:
     labels = np.where(rng.random((IMAGES, TAGS)) < 0.4, truth, -1).astype(np.int8)
     probabilities = np.clip(0.7 * truth + 0.3 * rng.random((IMAGES, TAGS)), 0.01, 0.99).astype(np.float32)
     tiles = unit(images[:, None] + 0.4 * rng.standard_normal((IMAGES, TILES, DIM)))
-    return ScoringInput(images, texts, labels, np.arange(IMAGES), probabilities=probabilities, tiles=tiles)
+    return ScoringInput(
+        images,
+        texts,
+        labels,
+        np.arange(IMAGES),
+        probabilities=probabilities,
+        tiles=tiles,
+        imported=probabilities[::-1],
+    )
 
 
 every_source = pytest.mark.parametrize("scorer", SCORERS.values(), ids=SCORERS)
@@ -54,7 +62,7 @@ def test_declared_probabilities_are_between_0_and_1(scorer: Scorer, given: Scori
 
 @every_source
 def test_a_source_without_what_it_needs_says_nothing(scorer: Scorer, given: ScoringInput) -> None:
-    nothing = replace(given, texts=None, probabilities=None, labels=np.full_like(given.labels, -1))
+    nothing = replace(given, texts=None, probabilities=None, imported=None, labels=np.full_like(given.labels, -1))
     assert scorer.score(nothing) is None
 
 
@@ -76,12 +84,13 @@ def test_memory_mapped_float16_vectors_score_like_float32(scorer: Scorer, given:
 @every_source
 def test_order_of_tags_does_not_matter(scorer: Scorer, given: ScoringInput) -> None:
     order = np.random.default_rng(1).permutation(TAGS)
-    assert given.texts is not None and given.probabilities is not None
+    assert given.texts is not None and given.probabilities is not None and given.imported is not None
     permuted = replace(
         given,
         texts=given.texts[order],
         labels=given.labels[:, order],
         probabilities=given.probabilities[:, order],
+        imported=given.imported[:, order],
     )
     scores = scorer.score(given)
     assert scores is not None

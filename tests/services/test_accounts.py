@@ -1,7 +1,6 @@
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from argon2 import PasswordHasher
 from sqlalchemy import select, update
 
 from annotator.errors import BadInputError, ConflictError, ForbiddenError, MissingError, TooManyError, UsageError
@@ -12,14 +11,7 @@ from db.models import Act, Annotator, Invitation, SignInAttempt
 from tests.services.rows import add_images, add_tags
 
 PASSWORD, OTHER = "correct horse", "battery staple"
-
-
-@pytest.fixture(autouse=True)
-def cheap_hashes(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The same kind of hash in a thousandth of the work."""
-    hasher = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)
-    monkeypatch.setattr(accounts, "_hasher", lambda: hasher)
-    accounts._nobodys_hash.cache_clear()
+pytestmark = pytest.mark.usefixtures("cheap_hashes")
 
 
 @pytest.fixture

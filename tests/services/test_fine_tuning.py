@@ -19,7 +19,8 @@ from annotator.errors import BadInputError, MissingError, UnknownNameError, Usag
 from annotator.progress import Cancelled
 from annotator.services import embedding, fine_tuning, labelling, models, training
 from annotator.services.importing import import_pictures
-from annotator.services.snapshots import live_tags, take
+from annotator.services.snapshots import take
+from annotator.services.votes import live_tags
 from annotator.terms import LabelState, Split, TaskKind
 from annotator.workspace import Workspace
 from db.models import Label

@@ -5,6 +5,7 @@ import pytest
 
 from annotator.services import image_facts, labelling, picking, questions, suggesting, tasks
 from annotator.services.image_facts import decided, image_count, splits_of
+from annotator.services.people import annotator_called
 from annotator.services.scripted import Truth
 from annotator.services.snapshots import take
 from annotator.snapshot import SPLIT_CODES
@@ -120,3 +121,23 @@ def test_a_low_queue_is_noticed(workspace: Workspace, truth: Truth) -> None:
     assert picking.is_low(workspace)
     picking.refill(workspace)
     assert not picking.is_low(workspace)
+
+
+def test_a_used_up_quota_is_said_instead_of_asking(workspace: Workspace, truth: Truth) -> None:
+    picking.refill(workspace)
+    with workspace.transaction() as session:
+        annotator_called(session, "anna").daily_quota = 2
+    found = questions.claim(workspace, "anna", None, 5)
+    assert (len(found["questions"]), found["closed"], found["quota"]) == (2, "quota", 2)
+    more = questions.claim(workspace, "ben", None, 5)
+    assert (len(more["questions"]), more["closed"]) == (5, None)
+
+
+def test_who_had_all_that_wait_is_asked_new_ones_and_others_the_same_again(workspace: Workspace, truth: Truth) -> None:
+    workspace.change_project(overlap=3, overlap_share=0.5, queue_length=8)
+    asked: dict[str, set[int]] = {}
+    for name in ("anna", "ben"):
+        found = questions.claim(workspace, name, None, 20)["questions"]
+        asked[name] = {question["image"] for question in found}
+        assert len(asked[name]) == len(found)
+    assert asked["anna"] & asked["ben"]

@@ -1,12 +1,20 @@
 import threading
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from sqlalchemy import select
 
-from annotator.services import tasks
-from annotator.terms import TaskKind
+from annotator.errors import ForbiddenError
+from annotator.services import labelling, skipping, tasks
+from annotator.services.answers import Answer
+from annotator.services.people import annotator_called
+from annotator.terms import LabelState, TaskKind
 from annotator.workspace import Workspace
-from db.models import Task
+from db.models import Submission, Task
 from tests.services.rows import add_images, add_tags
 
 
@@ -100,6 +108,7 @@ def test_one_that_the_person_answered_is_not_lost(asked: Workspace) -> None:
 def asked_twice(any_workspace: Workspace) -> Workspace:
     """Five images, each to be asked of two people."""
     add_images(any_workspace, 5)
+    add_tags(any_workspace, ["boat"])
     any_workspace.change_project(overlap=2)
     with any_workspace.transaction() as session:
         for copy in range(2):
@@ -125,3 +134,112 @@ def test_new_picks_leave_the_second_question_of_an_image_that_one_person_answere
         tasks.replace_picks(session, [])
     assert [task.image_row for task in tasks.claim(asked_twice, "ben", None, 20)] == [0]
     assert tasks.claim(asked_twice, "anna", None, 20) == []
+
+
+def test_questions_for_one_person_come_first_and_to_nobody_else(asked: Workspace) -> None:
+    with asked.transaction() as session:
+        anna = annotator_called(session, "anna").id
+        for row in (50, 51):
+            session.scalars(select(Task).where(Task.image_row == row)).one().for_id = anna
+    assert [task.image_row for task in tasks.claim(asked, "ben", None, 60)] == list(range(50)) + list(range(52, 60))
+    assert [task.image_row for task in tasks.claim(asked, "anna", None, 2)] == [50, 51]
+
+
+def test_a_paused_person_gets_no_question(asked: Workspace) -> None:
+    with asked.transaction() as session:
+        annotator_called(session, "anna").paused = True
+    with pytest.raises(ForbiddenError, match="anna is paused"):
+        tasks.claim(asked, "anna", None, 5)
+
+
+def answer(workspace: Workspace, name: str, task: Task, seq: int, client: str | None = None) -> None:
+    given = Answer(seq, ((task.image_row, 1, LabelState.POSITIVE),), (task.id,))
+    labelling.record(workspace, name, client or name, [given])
+
+
+def test_the_days_quota_counts_what_is_answered_and_what_is_in_hand(asked: Workspace) -> None:
+    with asked.transaction() as session:
+        annotator_called(session, "anna").daily_quota = 4
+    first = tasks.claim(asked, "anna", None, 3)
+    assert len(first) == 3
+    for seq, task in enumerate(first, 1):
+        answer(asked, "anna", task, seq)
+    answer(asked, "anna", first[0], 4)  # the same picture anew
+    (last,) = tasks.claim(asked, "anna", None, 5)
+    assert tasks.claim(asked, "anna", None, 5, have=[last.id]) == []
+    answer(asked, "anna", last, 5)
+    assert tasks.claim(asked, "anna", None, 5) == []
+    assert len(tasks.claim(asked, "ben", None, 5)) == 5
+
+
+def test_yesterdays_answers_do_not_count_against_the_quota(asked: Workspace) -> None:
+    with asked.transaction() as session:
+        annotator_called(session, "anna").daily_quota = 1
+    answer(asked, "anna", *tasks.claim(asked, "anna", None, 1), 1)
+    with asked.transaction() as session:
+        session.scalars(select(Submission)).one().at -= timedelta(days=1)
+    assert len(tasks.claim(asked, "anna", None, 5)) == 1
+
+
+def test_an_answer_after_the_lease_counts_as_one_of_the_votes_and_leaves_the_others(asked_twice: Workspace) -> None:
+    (task,) = tasks.claim(asked_twice, "anna", None, 1)
+    with asked_twice.transaction() as session:
+        session.get_one(Task, task.id).leased_until = datetime.now(UTC) - timedelta(seconds=1)
+    (same,) = tasks.claim(asked_twice, "ben", None, 1)
+    assert same.id == task.id
+    answer(asked_twice, "anna", task, 1)
+    assert 0 not in [again.image_row for again in tasks.claim(asked_twice, "anna", None, 20)]
+    assert same.id in tasks.held_by(asked_twice, "ben")
+
+
+def test_an_answer_given_elsewhere_ends_one_question_of_the_pair(any_workspace: Workspace) -> None:
+    add_images(any_workspace, 1)
+    add_tags(any_workspace, ["boat"])
+    any_workspace.change_project(overlap_tags={"boat": 3})
+    with any_workspace.transaction() as session:
+        tasks.add_verify_picks(session, 1, [0], "test", {0: 3})
+    for time in range(2):
+        labelling.set_labels(any_workspace, "anna", [(0, 1, LabelState(time))])
+    with any_workspace.reading() as session:
+        assert tasks.free_count(session, 1) == 2
+    assert tasks.claim(any_workspace, "anna", 1, 5) == []
+
+
+@settings(max_examples=8, deadline=None)
+@given(data=st.data(), votes=st.integers(1, 4), people=st.integers(1, 6))
+def test_no_question_is_asked_of_a_person_twice_and_overlap_k_is_k_people(
+    data: st.DataObject, votes: int, people: int
+) -> None:
+    names = [f"person {number}" for number in range(people)]
+    with TemporaryDirectory() as folder, Workspace.create(Path(folder) / "w") as made:
+        add_images(made, 6)
+        add_tags(made, ["boat"])
+        made.change_project(overlap=votes)
+        with made.transaction() as session:
+            tasks.add_verify_picks(session, 1, list(range(6)), "test", dict.fromkeys(range(6), votes))
+        asked: dict[str, list[int]] = {name: [] for name in names}
+        given_up: dict[str, set[int]] = {name: set() for name in names}
+        seq = 0
+        for _ in range(data.draw(st.integers(5, 40))):
+            name = data.draw(st.sampled_from(names))
+            for task in tasks.claim(made, name, 1, data.draw(st.integers(1, 3))):
+                assert task.image_row not in given_up[name]
+                assert task.image_row not in asked[name]
+                seq += 1
+                does = data.draw(st.sampled_from(["answer", "skip", "release", "lapse"]))
+                if does == "answer":
+                    answer(made, name, task, seq, f"{name} {seq}")
+                    asked[name].append(task.image_row)
+                elif does == "skip":
+                    skipping.skip(made, name, task.id)
+                    given_up[name].add(task.image_row)
+                elif does == "release":
+                    tasks.release(made, name, [task.id])
+                else:
+                    with made.transaction() as session:
+                        session.get_one(Task, task.id).leased_until = datetime.now(UTC) - timedelta(seconds=1)
+        for row in range(6):
+            ended = select(Task.annotator_id).where(Task.image_row == row, Task.done_at.is_not(None))
+            with made.reading() as session:
+                done = list(session.scalars(ended))
+            assert len(done) == len(set(done)) <= votes

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from annotator.arrays import ShardedArray, write_array, write_whole
 from annotator.services import models, vocabulary
 from annotator.services.scripted import Truth
-from annotator.services.snapshots import live_tags
+from annotator.services.votes import live_tags
 from annotator.terms import LabelState
 from annotator.workspace import Workspace
 from db.models import Image, ImageFile, Model

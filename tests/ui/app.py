@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from playwright.sync_api import Locator, Page
-from sqlalchemy import delete, select
+from sqlalchemy import delete, select, update
 
 from annotator.services import embedding, labelling, picking, suggesting, training, vocabulary
 from annotator.services.importing import import_pictures
@@ -13,7 +13,7 @@ from annotator.settings import Settings
 from annotator.terms import LabelState
 from annotator.workspace import Workspace
 from benchmarks.serving import APP, Server, until
-from db.models import Annotator, Label, Relation, Submission
+from db.models import Annotator, Label, Relation, Submission, Tag
 
 PERSON = "me"
 ANSWERED = 30
@@ -35,7 +35,9 @@ def make_workspace(folder: Path, scenes: Path) -> Workspace:
     differ(workspace)
     with workspace.transaction() as session:
         annotator_called(session, PERSON)
-        session.execute(delete(Relation))  # a key changes one tag; what follows from others has tests of its own
+        # A key changes one tag; what follows from others has tests of its own.
+        session.execute(delete(Relation))
+        session.execute(update(Tag).values(parent_id=None))
     return workspace
 
 

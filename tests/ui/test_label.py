@@ -5,8 +5,10 @@ from collections.abc import Callable
 
 import pytest
 from playwright.sync_api import Page, Route, WebSocket
+from sqlalchemy import select
 
 from annotator.services import tasks
+from db.models import Skip
 from tests.ui.app import LabelPage, Served, tag_id, until
 
 pytestmark = pytest.mark.browser
@@ -297,3 +299,32 @@ def test_two_tabs_of_one_person_lose_and_double_nothing(
     latest = dict(shown)  # both tabs may show one picture: the later answer stands
     for row, states in latest.items():
         assert served.labels(row) == states
+
+
+def given_up(served: Served) -> list[tuple[int, str]]:
+    with served.workspace.reading() as session:
+        return [(skip.image_row, skip.reason) for skip in session.scalars(select(Skip).order_by(Skip.id))]
+
+
+def test_s_gives_a_picture_up_with_a_reason_words_or_none_and_capital_s_at_once(page: Page, served: Served) -> None:
+    label = LabelPage(page, served)
+    before = len(given_up(served))
+    rows = []
+    for keys in (("s", "2"), ("s", "f", "o", "g", "Enter"), ("s", "Enter"), ("S",)):
+        rows.append(label.painted())
+        label.press(*keys)
+        until(lambda: label.painted() not in rows)
+    until(lambda: len(given_up(served)) == before + 4)
+    reasons = ["tag unclear", "other: fog", "", ""]
+    assert given_up(served)[before:] == list(zip(rows, reasons, strict=True))
+    assert not any(served.labels(row) for row in rows)
+
+
+def test_escape_closes_the_reasons_and_nothing_is_given_up(page: Page, served: Served) -> None:
+    label = LabelPage(page, served)
+    row, before = label.painted(), len(given_up(served))
+    label.press("s", "Escape")
+    assert page.locator("[data-part=skipping]").is_hidden()
+    label.answer("x")
+    label.saved()
+    assert served.labels(row) and len(given_up(served)) == before

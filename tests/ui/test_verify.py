@@ -2,10 +2,11 @@
 
 import pytest
 from playwright.sync_api import Page
+from sqlalchemy import select
 
 from annotator.services import tasks
 from annotator.terms import TaskKind
-from db.models import Task
+from db.models import Skip, Task
 from tests.ui.app import Served, VerifyPage, tag_id, until
 
 pytestmark = pytest.mark.browser
@@ -108,3 +109,18 @@ def test_the_tag_its_definition_and_examples_stand_on_top(page: Page, served: Se
     VerifyPage(page, served, "sea")
     page.locator(".definition", has_text="Open water").wait_for()
     page.locator(".examples img").first.wait_for()
+
+
+def test_s_gives_up_the_picture_in_focus_and_the_page_goes_on(page: Page, served: Served) -> None:
+    verify = VerifyPage(page, served, "tree")
+    before = verify.rows()
+    page.locator(".cell").nth(2).focus()
+    page.keyboard.press("s")
+    page.keyboard.press("1")
+    until(lambda: before[2] not in verify.rows())
+
+    def reasons() -> list[str]:
+        with served.workspace.reading() as session:
+            return list(session.scalars(select(Skip.reason).where(Skip.image_row == before[2])))
+
+    until(lambda: reasons() == ["cannot be seen"])

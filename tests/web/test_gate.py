@@ -17,6 +17,7 @@ from annotator.web.gate import Gate
 from annotator.workspace import Workspace
 
 PASSWORD = "correct horse"
+pytestmark = pytest.mark.usefixtures("cheap_hashes")
 Browser = Callable[..., TestClient]
 
 

@@ -1,12 +1,13 @@
 import json
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from sqlalchemy import select
 from starlette.applications import Starlette
 from starlette.testclient import TestClient
 
-from annotator.services import labelling, picking
+from annotator.services import export_shelf, labelling, picking
 from annotator.terms import LabelState
 from annotator.web import routes, signing
 from annotator.workspace import Workspace
@@ -226,3 +227,30 @@ def test_a_picture_is_talked_about_by_whoever_labels(client: TestClient) -> None
     assert client.post("/api/comments/resolve", json={"image": 2, "tag": 1}).json() == {"resolved": 1}
     assert client.post("/api/comments", json={"image": 9999, "text": "x"}).status_code == 404
     assert client.post("/api/comments", json={"image": 2, "text": ""}).status_code == 400
+
+
+def test_an_export_is_fetched_with_the_link_of_our_page_and_no_other(stranger: TestClient, served: Workspace) -> None:
+    made = export_shelf.make(served, "csv")
+    token = signing.download_token(served, made["name"])
+    found = stranger.get(f"/api/exports/{token}")
+    assert found.content == Path(made["path"]).read_bytes()
+    assert made["name"] in found.headers["content-disposition"]
+    assert stranger.get(f"/api/exports/{signing.page_token(served, made['name'])}").status_code == 401
+    gone = signing.download_token(served, "../workspace.json")
+    assert stranger.get(f"/api/exports/{gone}").status_code == 404
+
+
+def test_a_skipped_question_is_not_asked_again(client: TestClient) -> None:
+    asked = client.post("/api/claim", json={"tag": None, "count": 2}).json()["questions"]
+    task = asked[0]["task"]
+    assert client.post("/api/skip", json={"task": task, "reason": "tag unclear"}).json() == {"skipped": task}
+    again = client.post("/api/claim", json={"tag": None, "count": 9}).json()["questions"]
+    assert asked[0]["image"] not in {question["image"] for question in again}
+
+
+@pytest.mark.parametrize(
+    ("body", "status"),
+    [({}, 400), ({"task": 1, "reason": 3}, 400), ({"task": 1, "reason": "x"}, 400), ({"task": 99_999}, 404)],
+)
+def test_a_skip_that_names_nothing_is_refused(client: TestClient, body: dict[str, object], status: int) -> None:
+    assert client.post("/api/skip", json=body).status_code == status

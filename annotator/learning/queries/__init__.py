@@ -9,6 +9,7 @@ not needed for the same mAP at a tenth of the pool, five seeds; negative: what r
     typiclust                           -20 %     29 %     23 %     15 %     23 %
     optimal_design                        6 %     24 %     18 %     -2 %    -32 %
     mixed                               -19 %    -12 %     -2 %     -6 %     -1 %
+    object_focused, whole images        -16 %    -44 %                      -48 %
     entropy                              -5 %    -22 %     -1 %    -23 %     -2 %
     margin                              -30 %    -49 %    -71 %    -22 %     -9 %
 

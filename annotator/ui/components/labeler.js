@@ -5,6 +5,7 @@ import { makeChip } from "/api/ui/chips.js";
 import { isReserved, listen } from "/api/ui/keys.js";
 import { Relations } from "/api/ui/relations.js";
 import { claim, tagDetails, tags } from "/api/ui/server.js";
+import { SkipBox, tellSkip } from "/api/ui/skip_box.js";
 import { Stage } from "/api/ui/stage.js";
 import { TagBox } from "/api/ui/tag_box.js";
 import { Talk } from "/api/ui/thread.js";
@@ -44,6 +45,11 @@ class Labeler {
       onChoose: ({ id, name }) => this.choose(id, name),
       onLeave: () => this.focus(true),
     });
+    this.skipBox = new SkipBox(part("skipping"), this.words, {
+      onSkip: (reason, text) => this.giveUp(reason, text),
+      onLeave: () => this.focus(true),
+    });
+    this.skipped = new Set(); // given up here: the server may not know of it yet and offer them again
     this.work = new Work(data, {
       part, tell, mode: "label", inHand: () => this.inHand(), goOn: (again) => (again ? this.start() : this.refill()),
     });
@@ -117,9 +123,10 @@ class Labeler {
     <div class="actions">
       ${button("accept", "Enter", "Enter", "primary")}
       ${button("nothing", "n", "n")}${button("undo", "u", "u Backspace")}
-      ${button("skip", "→", "ArrowRight")}${button("explain", "e", "e")}${button("help", "h", "h")}
+      ${button("skip", "→", "ArrowRight")}${button("skipFor", "s", "s")}${button("explain", "e", "e")}${button("help", "h", "h")}
     </div>
     ${footer(w)}
+    <div class="card skipping" data-part="skipping" role="dialog" aria-label="${w.skipFor}" hidden></div>
     <form class="card talk" data-part="talk" hidden></form>
     <div class="card" data-part="why" role="region" tabindex="0" aria-label="${w.explain}" hidden></div>
     <dl class="card help" data-part="help" tabindex="0" hidden>${w.labelKeys.map(([key, what]) => `<dt><kbd>${key}</kbd></dt><dd>${what}</dd>`).join("")}</dl>
@@ -152,7 +159,8 @@ class Labeler {
       const shown = this.trail.question;
       const lost = this.trail.drop(found.lost);
       if (lost) this.work.note(fill(this.words.lost, lost));
-      this.trail.add(found.questions);
+      this.closed = found.closed && put(this.words.closed[found.closed], { n: found.quota });
+      this.trail.add(found.questions.filter(({ task }) => !this.skipped.has(task)));
       this.exhausted = !this.trail.open.length && !this.work.sender.waiting;
       if (this.offline) this.work.problem("");
       this.offline = false;
@@ -195,7 +203,8 @@ class Labeler {
       this.drawChips();
       if (this.why.isOpen) this.why.show(question.image, QUIET.includes(question.kind));
     } else {
-      if (this.exhausted) empty.replaceChildren(nothingLeft(this.words, () => this.refill()));
+      if (this.closed && this.exhausted) empty.textContent = this.closed;
+      else if (this.exhausted) empty.replaceChildren(nothingLeft(this.words, () => this.refill()));
       else empty.textContent = this.words.fetching;
       this.part("chips").replaceChildren();
       this.why.close();
@@ -382,6 +391,23 @@ class Labeler {
     this.focus();
   }
 
+  skipFor() {
+    if (this.trail.question?.seq === null) this.skipBox.open();
+  }
+
+  // For good: others get it, and it does not come back.
+  async giveUp(reason = "", text = "") {
+    const question = this.trail.question;
+    if (!question || question.seq !== null || this.work.resting) return;
+    this.skipped.add(question.task);
+    this.trail.drop([question.task]);
+    this.show();
+    this.focus();
+    if (this.trail.open.length <= FEWEST_AHEAD / 2) this.refill();
+    const refused = await tellSkip(question.task, reason, text);
+    if (refused) this.work.problem(refused);
+  }
+
   go(where) {
     this.trail[where]();
     this.show();
@@ -393,6 +419,7 @@ class Labeler {
 
   key(event) {
     if (this.work.resting) return false;
+    if (this.skipBox.isOpen && !(event.key === "Enter" && event.target.closest?.("button"))) return this.skipBox.key(event);
     const number = Number(event.key);
     if (number >= 1 && number <= 9) {
       const tag = this.order?.[number - 1];
@@ -414,6 +441,8 @@ class Labeler {
       x: () => this.trail.question && this.reject(),
       n: () => this.nothing(),
       z: () => this.stage.toggle(),
+      s: () => this.skipFor(),
+      S: () => this.giveUp(),
       e: () => this.explain(),
       "?": () => this.trail.question && this.cannotTell(),
       "/": () => this.add.focus(),

@@ -143,7 +143,7 @@ export class Sender {
       const { acked, received, problems, notes } = await response.json();
       if (!box.acknowledge(acked, received)) return this.later("waiting");
       problems.forEach((problem) => this.onProblem(problem.message));
-      notes.forEach((note) => this.onNote(note.message));
+      notes.forEach((note) => this.onNote(note));
       this.wait = FIRST_WAIT;
       this.busy = false;
       this.onChange();

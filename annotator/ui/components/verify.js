@@ -3,6 +3,7 @@
 import { Cells } from "/api/ui/cells.js";
 import { isReserved, listen } from "/api/ui/keys.js";
 import { address, claim, pause, picture, post, tagDetails, tags } from "/api/ui/server.js";
+import { SkipBox, tellSkip } from "/api/ui/skip_box.js";
 import { TagBox } from "/api/ui/tag_box.js";
 import { Work, element, fill, footer, nothingLeft, put } from "/api/ui/work.js";
 
@@ -32,6 +33,10 @@ class Verify {
       label: this.words.chooseTag,
       onChoose: (tag) => this.choose(tag),
       onLeave: () => this.cells.focus(0),
+    });
+    this.skipBox = new SkipBox(part("skipping"), this.words, {
+      onSkip: (reason, text) => this.giveUp(reason, text),
+      onLeave: () => this.cells.focus(this.skipping ?? 0),
     });
     this.work = new Work(data, {
       part, tell, mode: "verify", inHand: () => this.inHand(), goOn: (again) => (again ? this.start() : this.keep()),
@@ -116,9 +121,11 @@ class Verify {
   <div class="actions">
     <button type="button" class="primary" data-do="submit" aria-keyshortcuts="Enter"><span>${w.submit}</span><kbd>Enter</kbd></button>
     <button type="button" data-do="undo" aria-keyshortcuts="u Backspace"><span>${w.undoPage}</span><kbd>u</kbd></button>
+    <button type="button" data-do="skipFor" aria-keyshortcuts="s"><span>${w.skipFor}</span><kbd>s</kbd></button>
     <button type="button" data-do="help" aria-keyshortcuts="h"><span>${w.help}</span><kbd>h</kbd></button>
     ${footer(w)}
   </div>
+  <div class="card skipping" data-part="skipping" role="dialog" aria-label="${w.skipFor}" hidden></div>
   <dl class="card help" data-part="help" tabindex="0" hidden>${w.verifyKeys.map(([key, what]) => `<dt><kbd>${key}</kbd></dt><dd>${what}</dd>`).join("")}</dl>
 </div>`;
   }
@@ -207,7 +214,8 @@ class Verify {
   async fetchPage(size = this.size) {
     try {
       const have = [...this.inHand(), ...this.work.sender.tasksWaiting];
-      const { questions, lost } = await claim(this.tag.id, Math.min(MOST_ASKED, size), have);
+      const { questions, lost, closed, quota } = await claim(this.tag.id, Math.min(MOST_ASKED, size), have);
+      this.closed = closed && put(this.words.closed[closed], { n: quota });
       this.drop(lost);
       const held = new Set(this.inHand());
       const pixels = this.cells.sizeFor(this.size);
@@ -294,7 +302,8 @@ class Verify {
   show(keepProblem = false, focus = 0) {
     const empty = this.part("empty");
     empty.hidden = this.page.length > 0;
-    if (this.finished) empty.replaceChildren(nothingLeft(this.words, () => this.load()));
+    if (this.finished && this.closed) empty.textContent = this.closed;
+    else if (this.finished) empty.replaceChildren(nothingLeft(this.words, () => this.load()));
     else empty.textContent = this.words.fetching;
     this.cells.show(this.page, (cell) => this.draw(cell));
     this.began = performance.now();
@@ -369,6 +378,26 @@ class Verify {
     this.work.note(fill(this.words.brokenLeftOut, broken.length));
   }
 
+  // The picture in focus, or the one that was in focus last.
+  skipFor() {
+    this.skipping = this.cells.focused() ?? this.skipping ?? 0;
+    if (this.page[this.skipping]) this.skipBox.open();
+  }
+
+  // For good: others get it, and it does not come back.
+  async giveUp(reason = "", text = "") {
+    const place = this.cells.focused() ?? this.skipping;
+    const cell = this.page[place];
+    if (!cell || this.work.resting) return;
+    this.answered.add(cell.task);
+    this.page = this.page.filter((other) => other !== cell);
+    if (!this.page.length) this.newPage(this.next.splice(0, this.size));
+    if (this.page.length) this.show(true, Math.min(place, this.page.length - 1));
+    else this.load();
+    const refused = await tellSkip(cell.task, reason, text);
+    if (refused) this.work.problem(refused);
+  }
+
   undo() {
     const last = this.done.pop();
     if (!last) return this.work.note(this.words.nothingToUndo);
@@ -389,10 +418,13 @@ class Verify {
     if (this.work.resting || event.target.closest?.("a, .links button")) return false;
     const place = this.cells.focused();
     const button = event.target.closest?.("button:not(.cell)");
+    if (this.skipBox.isOpen) return !button && this.skipBox.key(event);
     const actions = {
       Enter: () => (button ? button.click() : this.submit()),
       u: () => this.undo(),
       Backspace: () => this.undo(),
+      s: () => this.skipFor(),
+      S: () => place !== null && ((this.skipping = place), this.giveUp()),
       h: () => this.help(),
       "/": () => this.box.focus(),
       Escape: () => this.escape(),

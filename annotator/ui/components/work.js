@@ -1,8 +1,9 @@
 // What Label, Verify and Bulk share: sign-in, the labelling session, the outbox, and the line that says how it stands.
 
 import { othersWaiting, senderFor } from "/api/ui/outbox.js";
-import { pause, post, signIn, workAs } from "/api/ui/server.js";
+import { address, pause, post, signIn, workAs } from "/api/ui/server.js";
 
+const CORRECTION_MS = 20_000;
 const MOST_SIGN_INS = 3;
 const FRESH_MS = 100_000; // the server takes a page's token for two minutes
 const LONGEST_SECONDS = 300; // a longer screen was a break; as the server counts it
@@ -21,7 +22,7 @@ export class Work {
     const { sender, leave } = senderFor(data.scope, data.person, {
       onChange: () => this.show(),
       onProblem: (message) => this.problem(message),
-      onNote: (message) => this.note(message),
+      onNote: ({ message, image }) => (image === undefined ? this.note(message) : this.correct(message, image)),
     });
     this.sender = sender;
     this.leave = leave;
@@ -136,10 +137,20 @@ export class Work {
     say(this.part("problem"), message);
   }
 
-  note(message) {
+  note(message, milliseconds = 8000) {
     say(this.part("note"), message);
     clearTimeout(this.noted);
-    if (message) this.noted = setTimeout(() => say(this.part("note"), ""), 8000);
+    if (message) this.noted = setTimeout(() => say(this.part("note"), ""), milliseconds);
+  }
+
+  // What is known of a picture that was answered otherwise, with the picture, until the next one or a while.
+  correct(message, row) {
+    this.note(put(this.words.known, { what: message }), CORRECTION_MS);
+    const image = new Image();
+    image.src = address(320, row);
+    image.alt = "";
+    image.className = "known";
+    this.part("note").prepend(image);
   }
 
   // Pause and end: the report takes the place of the work until the person goes on.
