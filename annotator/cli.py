@@ -190,6 +190,26 @@ def train(folder: Folder = DEFAULT_FOLDER, as_json: AsJson = False) -> None:
     show(shown, as_json)
 
 
+@app.command("label-errors")
+def label_errors(
+    folder: Folder = DEFAULT_FOLDER,
+    report: Annotated[
+        bool, typer.Option("--report", help="what the last search found, and what the fixes brought")
+    ] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Look for wrong and missing labels out of fold; Review shows them, the likeliest first."""
+    from annotator.services import label_errors
+
+    with opened(folder) as workspace:
+        if report:
+            shown = label_errors.report(workspace)
+        else:
+            with bar() as progress:
+                shown = label_errors.find(workspace, progress)
+    show(shown, as_json)
+
+
 @app.command("fine-tune")
 def fine_tune(
     folder: Folder = DEFAULT_FOLDER,

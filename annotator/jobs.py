@@ -112,6 +112,12 @@ def _replay(workspace: Workspace, arguments: dict[str, Any], progress: Progress)
     return {"recipes": len(report["table"])}
 
 
+def _label_errors(workspace: Workspace, _arguments: dict[str, Any], progress: Progress) -> dict[str, Any]:
+    from annotator.services import label_errors
+
+    return label_errors.find(workspace, progress)
+
+
 def _export(workspace: Workspace, arguments: dict[str, Any], progress: Progress) -> dict[str, Any]:
     from annotator.exporters import ExportOptions
     from annotator.services import export_shelf
@@ -129,6 +135,7 @@ KINDS: dict[str, Callable[[Workspace, dict[str, Any], Progress], dict[str, Any]]
     "fine_tune": _fine_tune,
     "pick": _pick,
     "replay": _replay,
+    "label_errors": _label_errors,
     "export": _export,
 }
 

@@ -16,6 +16,7 @@ from annotator.cli import app
 from annotator.exporters import EXPORTERS
 from annotator.services import labelling, picking, status, vocabulary
 from annotator.services.scripted import answer_from_truth, read_truth
+from annotator.terms import LabelState
 from annotator.workspace import Workspace
 from tests.services.worlds import make_world, whole
 
@@ -334,3 +335,39 @@ def test_a_change_of_the_vocabulary_that_cannot_be_is_one_line(
     code, _, errors = run("tags", *arguments, "-w", workspace.folder)
     assert code == 2
     assert says in errors
+
+
+def test_labels_are_reviewed_by_commands_and_back(run: Run, workspace: Workspace) -> None:
+    make_world(workspace, 20)
+    for person, state in (("anna", LabelState.POSITIVE), ("bea", LabelState.NEGATIVE)):
+        labelling.set_labels(workspace, person, [(row, 1, state) for row in range(4)])
+    where = ("-w", workspace.folder, "--json")
+
+    def said(*arguments: object) -> Any:
+        code, out, err = run("review", *arguments, *where)
+        assert code == 0, err
+        return json.loads(out)
+
+    assert said("list", "--cause", "disagreement", "--tag", "boat", "--by", "anna")["total"] == 4
+    assert run("review", "list", "-w", workspace.folder)[0] == 0
+    assert said("accept", "--image", 0, "--tag", "boat", "--also-valid") == {"decided": 1, "changed": 0}
+    assert said("change", "--image", 1, "--tag", "boat", "--to", "negative", "--major")["changed"] == 1
+    assert said("send-back", "--image", 2, "--tag", "boat", "--comment", "look again", "--to", "bea")["decided"] == 1
+    assert said("list", "--cause", "sent_back")["items"][0]["waiting"] == ["bea"]
+    talk = said("comments", "--image", 2, "--tag", "boat", "--add", "a raft", "--resolve")
+    assert [(one["text"], one["open"]) for one in talk] == [("look again", False), ("a raft", False)]
+    assert said("change", "--all", "--cause", "disagreement", "--to", "positive")["pairs"] == 1
+    assert said("change", "--all", "--cause", "disagreement", "--to", "positive", "--yes")["decided"] == 1
+    assert said("undo")["taken back"] == "label wrong on image 3"
+    for wrong in (("change", "--finer", "--major"), ("change", "--to", "maybe"), ("accept",)):
+        assert run("review", *wrong, *where)[0] == 2
+
+
+def test_label_errors_are_looked_for_and_reported(run: Run, workspace: Workspace) -> None:
+    truth = make_world(workspace, 120)
+    assert run("label-errors", "-w", workspace.folder)[0] == 1
+    labelling.set_labels(workspace, "anna", [label for row in range(120) for label in whole(truth, row)])
+    code, out, _ = run("label-errors", "-w", workspace.folder, "--json")
+    assert code == 0 and json.loads(out)["images"] == 120
+    code, out, _ = run("label-errors", "--report", "-w", workspace.folder, "--json")
+    assert code == 0 and json.loads(out)["comparison"]["fixes"] == 0

@@ -19,9 +19,11 @@ from annotator.learning.losses import LOSSES
 from annotator.learning.partial import PARTIAL
 from annotator.learning.queries import BANDIT, QUERIES
 from annotator.learning.votes import VOTES
+from annotator.services.reviewing import CAUSES
 from annotator.services.vocabulary_fields import FIELDS
 from annotator.services.vocabulary_operations import OPERATIONS
 from annotator.settings import Settings
+from annotator.terms import Verdict
 
 ROOT = Path(__file__).parent.parent
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
@@ -48,6 +50,8 @@ FAMILIES: dict[str, Iterable[str]] = {
     "vote policy": VOTES,
     "change of the vocabulary": OPERATIONS,
     "field of a tag": FIELDS,
+    "cause of a review": CAUSES,
+    "verdict": Verdict,
 }
 
 

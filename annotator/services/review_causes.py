@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -120,6 +121,13 @@ def _clashes(
         yield from look.session.execute(query)
 
 
+def wrong_given(against: Any) -> Any:
+    """The probability that a label is wrong, where a model gives its opposite the probability `against`: of a person
+    who errs once in twenty, by a model whose probabilities are right."""
+    wrong, right = against * PERSON_ERRS, (1 - against) * (1 - PERSON_ERRS)
+    return wrong / (wrong + right)
+
+
 @dataclass(frozen=True)
 class _Doubted:
     """Labels beside what the model says of them, the most doubtful first."""
@@ -138,17 +146,13 @@ class _Doubted:
 
 
 def _doubted(look: Look, least: float, most: float) -> _Doubted | None:
-    """Labels of whose opposite the model's probability lies in least..most; None without a model.
-
-    Chance: the label is wrong, given a person who errs once in twenty and a model whose probabilities are right.
-    """
+    """Labels of whose opposite the model's probability lies in least..most; None without a model."""
     believed = look.believed(look.tally)
     if believed is None:
         return None
     tally, probability, model = believed
     against = np.where(tally.yes > tally.no, 1 - probability, probability).astype(np.float64)
     there = np.flatnonzero((tally.yes != tally.no) & (against >= least) & (against <= most))
-    wrong, right = against[there] * PERSON_ERRS, (1 - against[there]) * (1 - PERSON_ERRS)
-    chance = wrong / (wrong + right)
+    chance = np.asarray(wrong_given(against[there]))
     order = np.lexsort((tally.keys[there], -chance))
     return _Doubted(tally.at(there[order]), probability[there[order]], chance[order], model.id)

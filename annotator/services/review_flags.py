@@ -1,12 +1,13 @@
-"""Causes to review that somebody raised: talk, skipped questions, answers to what was sent back, alarms of audits."""
+"""Causes to review that were raised: talk, skipped questions, answers to what was sent back, alarms, label errors."""
 
 from functools import lru_cache
 
 from sqlalchemy import and_, exists, func, or_, select
 
-from annotator.services import certificates
+from annotator.services import certificates, label_error_file
 from annotator.services.review_causes import STATE
 from annotator.services.review_look import MOST, Find, Look
+from annotator.services.review_pairs import standing, votes_on
 from annotator.services.round_sets import ACCEPT
 from annotator.services.snapshots import take
 from annotator.terms import LabelState, RoundStatus, TaskKind
@@ -88,6 +89,24 @@ def alarm(look: Look) -> list[Find]:
                 words = f"round {number} settled it as {settled}, {person} said {STATE[against]}"
                 found[row, tag_id] = Find(row, tag_id, ALARM_CHANGES, words)
     return list(found.values())
+
+
+def label_error(look: Look) -> list[Find]:
+    """What the last `annotator label-errors` suspects, out of fold, as long as the label is what it was then."""
+    suspects = [
+        one for one in label_error_file.suspects(look.workspace)
+        if look.tag_id in (None, one.tag_id) and (one.row, one.tag_id) not in look.closed
+    ]  # fmt: skip
+    pairs = {(one.row, one.tag_id) for one in suspects}
+    stands, votes = standing(look.workspace, look.session, pairs), votes_on(look.session, pairs)
+    whose = None if look.person_id is None else look.session.get_one(Annotator, look.person_id).name
+    found: Flagged = {}
+    for one in suspects:
+        pair = one.row, one.tag_id
+        theirs = whose is None or any(vote.person == whose for vote in votes.get(pair, []))
+        if theirs and stands[pair].state == one.state:
+            found.setdefault(pair, Find(*pair, one.chance, one.words))
+    return list(found.values())[:MOST]
 
 
 def _alarms(look: Look) -> list[tuple[int, int, str]]:

@@ -50,7 +50,7 @@ def standing(workspace: Workspace, session: Session, pairs: Collection[Pair]) ->
     rounds; UNKNOWN by nobody where nothing was decided."""
     wanted = set(pairs)
     found = {pair: Stands(state, who) for pair, (state, who) in machine_states(workspace, session, wanted).items()}
-    found |= {pair: _majority(votes) for pair, votes in votes_on(session, wanted).items()}
+    found |= {pair: majority(votes) for pair, votes in votes_on(session, wanted).items()}
     query = select(Review.image_row, Review.tag_id, Review.state, Annotator.name)
     query = query.join(Annotator, Annotator.id == Review.reviewer_id)
     for part in parts({row for row, _ in wanted}):
@@ -61,7 +61,7 @@ def standing(workspace: Workspace, session: Session, pairs: Collection[Pair]) ->
     return {pair: found.get(pair, nothing) for pair in wanted}
 
 
-def _majority(votes: Sequence[Vote]) -> Stands:
+def majority(votes: Sequence[Vote]) -> Stands:
     """As `snapshots` paints it: those who cannot tell have no vote, a tie is a "cannot tell"."""
     lead = sum((vote.state == LabelState.POSITIVE) - (vote.state == LabelState.NEGATIVE) for vote in votes)
     state = LabelState.POSITIVE if lead > 0 else LabelState.NEGATIVE if lead < 0 else LabelState.UNKNOWN

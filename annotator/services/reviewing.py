@@ -34,6 +34,7 @@ CAUSES: dict[str, Callable[[Look], list[Find]]] = {
     "low_confidence": review_causes.low_confidence,
     "model_against_person": review_causes.model_against_person,
     "contradiction": review_causes.contradiction,
+    "label_error": review_flags.label_error,
     "failed_gold": review_causes.failed_gold,
     "flag": review_flags.flag,
     "sent_back": review_flags.sent_back,
@@ -100,6 +101,7 @@ def items(workspace: Workspace, filter: Filter = Filter()) -> list[Item]:
         raise UnknownNameError("cause", filter.cause, CAUSES)
     with workspace.reading() as session:
         look = Look(workspace, session, filter.tag_id, _person(session, filter.person))
+        waiting = {(find.row, find.tag_id) for find in review_flags.sent_back(look) if find.waits}
         finds: dict[tuple[int, int | None], list[tuple[str, Find]]] = {}
         for cause, finder in CAUSES.items():
             if filter.cause in (None, cause):
@@ -107,7 +109,11 @@ def items(workspace: Workspace, filter: Filter = Filter()) -> list[Item]:
                     finds.setdefault((find.row, find.tag_id), []).append((cause, find))
         seconds = _seconds(session)
         live = {None, *session.scalars(select(Tag.id).where(Tag.archived.is_(False)))}
-    ranked = [_item(found, seconds.get(tag, seconds[None])) for (_, tag), found in finds.items() if tag in live]
+    ranked = [
+        _item(found, seconds.get(pair[1], seconds[None]), pair in waiting)
+        for pair, found in finds.items()
+        if pair[1] in live
+    ]
     return sorted(ranked, key=lambda item: (-item.worth, item.row, item.tag_id or 0))
 
 
@@ -131,14 +137,14 @@ def _by_cause(ranked: Sequence[Item]) -> dict[str, int]:
     return dict(Counter(cause for item in ranked for cause, _ in item.causes))
 
 
-def _item(found: list[tuple[str, Find]], seconds: float) -> Item:
+def _item(found: list[tuple[str, Find]], seconds: float, waits: bool) -> Item:
     stays, weight = 1.0, 1.0
     for cause, find in found:
         stays *= 1 - find.chance
         weight = max(weight, WEIGHTS.get(cause, 1.0))
     first = found[0][1]
     words = tuple((cause, find.words) for cause, find in found)
-    worth = 0.0 if any(find.waits for _, find in found) else (1 - stays) * weight / seconds
+    worth = 0.0 if waits else (1 - stays) * weight / seconds
     return Item(first.row, first.tag_id, words, 1 - stays, worth)
 
 

@@ -46,6 +46,7 @@ PAGES = [
     "clusters",
     "rounds",
     "vocabulary",
+    "review",
     "sessions",
     "replay",
     "export",
@@ -477,6 +478,44 @@ def test_rounds_shows_how_far_each_audit_is_and_what_lies_outside(settled: Works
     assert {"forecast", "decision"} <= set(app.dataframe[0].value.columns)
     press(app, "Settle what is proved")
     assert rounds.history(settled)[-1]["status"] == "settled"
+
+
+@pytest.fixture
+def disputed(workspace: Workspace, serve: Opened) -> Workspace:
+    """Anna sees boats on two pictures where Bea sees none."""
+    make_world(workspace, 20, tags=("boat", "car"))
+    for person, state in (("anna", LabelState.POSITIVE), ("bea", LabelState.NEGATIVE)):
+        labelling.set_labels(workspace, person, [(row, 1, state) for row in range(2)])
+    labelling.set_labels(workspace, "carl", [(0, 1, LabelState.POSITIVE)])
+    serve(workspace)
+    return workspace
+
+
+def test_review_filters_by_cause_and_hands_the_filter_to_the_browser(disputed: Workspace) -> None:
+    app = AppTest.from_file(str(ROOT / "pages" / "review.py"), default_timeout=SECONDS)
+    app.query_params["cause"] = "disagreement"
+    app.run()
+    assert app.selectbox[0].options[1] == "People differ (2)"
+    assert component(app)["filter"] == {"cause": "disagreement", "tag": None, "person": None}
+    app.selectbox[2].select("carl").run()
+    assert component(app)["filter"]["person"] == "carl"
+
+
+def test_review_decides_many_after_a_preview_and_takes_them_back(disputed: Workspace) -> None:
+    from annotator.services import reviewing
+
+    app = run("review")
+    app.toggle[0].set_value(True).run()
+    app.selectbox[3].select_index(1).run()  # label wrong: the tie stays
+    assert "Decides 1 labels and changes 1 of them: boat 1" in "\n".join(str(one.value) for one in app.markdown)
+    assert not reviewing.items(disputed, reviewing.Filter("alarm")) and len(reviewing.items(disputed)) == 2
+    press(app, "Decide them")
+    assert not app.exception
+    assert [item.row for item in reviewing.items(disputed)] == [1]
+    press(app, "Take back your last step")
+    assert len(reviewing.items(disputed)) == 2
+    press(app, "Take back your last step")
+    assert "nothing that could be taken back" in app.warning[0].value
 
 
 def test_a_change_of_the_vocabulary_is_looked_at_made_and_undone(filled: Workspace, serve: Opened) -> None:
