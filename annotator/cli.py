@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from annotator.commands import quality
 from annotator.commands.base import DEFAULT_FOLDER, AsJson, Folder, bar, opened, say_error, show, write_report
 from annotator.errors import AnnotatorError, UsageError
 
@@ -22,6 +23,9 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
+
+
+quality.register(app)
 
 
 def main() -> None:

@@ -127,6 +127,15 @@ def undo(workspace: Workspace, number: int) -> Stretch:
         return _counted(person, min(times), max(times), found, closed, number)
 
 
+def people_at_work(workspace: Workspace) -> list[str]:
+    """Whoever answered anything in the browser."""
+    query = (
+        select(Annotator.name).join(Submission, Submission.annotator_id == Annotator.id).where(Submission.labels > 0)
+    )
+    with workspace.reading() as session:
+        return sorted(set(session.scalars(query.distinct())))
+
+
 def history(workspace: Workspace) -> list[dict[str, Any]]:
     """The stretches that were sent back, the newest first."""
     query = (

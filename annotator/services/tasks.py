@@ -214,7 +214,10 @@ def _is_a_twin(person_id: int, several: bool) -> ColumnElement[bool]:
         theirs = and_(theirs, or_(twin.done_at.is_(None), Task.round_number.is_not(None)))
     free = or_(twin.annotator_id.is_(None), twin.leased_until < datetime.now(UTC))
     for_them = or_(twin.for_id.is_(None), twin.for_id == person_id)
-    earlier = and_(twin.id < Task.id, twin.done_at.is_(None), free, for_them)
+    # Of two that are free the one for this person alone goes first, then the older one.
+    alike = twin.for_id.is_(None) == Task.for_id.is_(None)
+    sooner = or_(and_(twin.for_id.is_not(None), Task.for_id.is_(None)), and_(twin.id < Task.id, alike))
+    earlier = and_(sooner, twin.done_at.is_(None), free, for_them)
     return exists().where(asks_the_same, or_(theirs, earlier))
 
 

@@ -18,6 +18,7 @@ MENU = {
     "search": ":material/search:",
     "clusters": ":material/bubble_chart:",
     "rounds": ":material/verified:",
+    "quality": ":material/rule:",
     "sessions": ":material/schedule:",
     "replay": ":material/replay:",
     "export": ":material/download:",

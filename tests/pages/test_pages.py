@@ -34,7 +34,7 @@ from tests.services.worlds import make_world, put_model
 
 ROOT = Path(annotator.ui.__file__).parent.parent.parent
 MAIN = ROOT / "annotator" / "ui" / "main.py"
-PAGES = ["home", "work", "label", "verify", "search", "clusters", "rounds", "sessions", "replay", "export"]
+PAGES = ["home", "work", "label", "verify", "search", "clusters", "rounds", "quality", "sessions", "replay", "export"]
 SECONDS = 60
 
 Opened = Callable[[Workspace], None]
