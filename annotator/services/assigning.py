@@ -6,7 +6,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from annotator.errors import BadInputError, MissingError
-from annotator.services.label_store import parts
+from annotator.services.label_store import alike, parts
 from annotator.services.people import tidy
 from annotator.services.rights import Right, needs
 from annotator.services.tasks import Band
@@ -33,7 +33,7 @@ def assign(workspace: Workspace, person: str, rows: Sequence[int], tag_id: int |
             there.update(session.scalars(select(Image.row).where(Image.row.in_(part))))
             theirs = select(Task.image_row).where(
                 Task.image_row.in_(part), Task.for_id == who, Task.done_at.is_(None), Task.kind != TaskKind.GOLD,
-                Task.tag_id.is_not_distinct_from(tag_id),
+                alike(Task.tag_id, tag_id),
             )  # fmt: skip
             waiting.update(session.scalars(theirs))
         if set(rows) - there or (tag_id is not None and session.get(Tag, tag_id) is None):
@@ -41,7 +41,7 @@ def assign(workspace: Workspace, person: str, rows: Sequence[int], tag_id: int |
         fresh = [row for row in dict.fromkeys(rows) if row not in waiting]
         _make_room(session, fresh, tag_id)
         for place, row in enumerate(fresh):
-            position = Band.PICK.position(place)
+            position = Band.PERSONAL.position(place)
             session.add(
                 Task(kind=TaskKind.PICK, image_row=row, tag_id=tag_id, position=position, reason=reason, for_id=who)
             )
@@ -52,7 +52,7 @@ def _make_room(session: Session, rows: Sequence[int], tag_id: int | None) -> Non
     """Take one question for anybody about each of `rows` out of the queue; what a round asks stays."""
     for row in rows:
         same = select(Task).where(
-            Task.image_row == row, Task.tag_id.is_not_distinct_from(tag_id), Task.done_at.is_(None),
+            Task.image_row == row, alike(Task.tag_id, tag_id), Task.done_at.is_(None),
             Task.annotator_id.is_(None), Task.for_id.is_(None), Task.round_number.is_(None),
         )  # fmt: skip
         task = session.scalar(same.order_by(Task.id).limit(1))
