@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from annotator.commands import labels as label_commands
-from annotator.commands import people, review, tags
+from annotator.commands import people, quality, review, tags
 from annotator.commands.base import DEFAULT_FOLDER, AsJson, Folder, bar, opened, say_error, show, write_report
 from annotator.commands.snapshot import snapshot
 from annotator.commands.watch import watch
@@ -35,6 +35,7 @@ app.add_typer(people.app, name="people")
 app.add_typer(tags.app, name="tags")
 app.add_typer(snapshot)
 app.add_typer(review.app, name="review")
+quality.register(app)
 
 
 def main() -> None:

@@ -8,6 +8,7 @@ from sqlalchemy import Select, exists, func, or_, select
 from sqlalchemy.orm import Session
 
 from annotator.services.answers import Answer
+from annotator.services.label_store import alike
 from annotator.terms import LabelState, TaskKind
 from annotator.workspace import Project
 from db.models import Gold, ImageFile, Label, Skip, Submission, Tag, Task
@@ -59,9 +60,9 @@ def _unseen(person_id: int, tag_id: int | None) -> Select[int]:
         said.append(Label.tag_id == tag_id)
     return known.where(
         ~exists().where(*said),
-        ~exists().where(Task.image_row == Gold.image_row, Task.tag_id.is_not_distinct_from(tag_id), theirs),
+        ~exists().where(Task.image_row == Gold.image_row, alike(Task.tag_id, tag_id), theirs),
         ~exists().where(
-            Skip.image_row == Gold.image_row, Skip.tag_id.is_not_distinct_from(tag_id), Skip.annotator_id == person_id
+            Skip.image_row == Gold.image_row, alike(Skip.tag_id, tag_id), Skip.annotator_id == person_id
         ),
     ).distinct().order_by(Gold.image_row)  # fmt: skip
 

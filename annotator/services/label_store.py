@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import delete, insert, or_, select, update
+from sqlalchemy import ColumnElement, delete, func, insert, or_, select, update
 from sqlalchemy.orm import Session
 
 from annotator.terms import LabelState, TaskKind
@@ -244,6 +244,15 @@ def _close_questions(session: Session, annotator_id: int, pairs: set[Pair], at: 
             if (task.image_row, task.tag_id) in pairs and _asking(task) not in ended:
                 task.done_at, task.annotator_id = at, annotator_id
                 ended.add(_asking(task))
+
+
+def alike(column: Any, other: Any) -> ColumnElement[bool]:
+    """Whether two numbers of rows (from 1 on) are the same, or both missing.
+
+    Not IS: SQLite would look all rows without a number up by an index on that column, thousands for one image.
+    """
+    same: ColumnElement[bool] = func.coalesce(column, 0) == func.coalesce(other, 0)
+    return same
 
 
 def is_held(task: Task, at: datetime) -> bool:

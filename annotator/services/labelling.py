@@ -15,7 +15,7 @@ from annotator.services.gold_questions import corrections
 from annotator.services.implying import imply
 from annotator.services.judgements import Judgement
 from annotator.services.label_moves import STRENGTH, moved_since
-from annotator.services.label_store import Change, Pair, is_held, parts, standing, take_back, write
+from annotator.services.label_store import Change, Pair, alike, is_held, parts, standing, take_back, write
 from annotator.services.people import annotator_called
 from annotator.services.rights import Right, needs, rights_of
 from annotator.services.snapshots import merged_into
@@ -237,8 +237,8 @@ def _end(session: Session, task: Task, submission: Submission) -> None:
     if _is_somebody_elses(task, submission):
         free = or_(Task.annotator_id.is_(None), Task.leased_until < submission.at)
         others = select(Task).where(
-            Task.image_row == task.image_row, Task.tag_id.is_not_distinct_from(task.tag_id), Task.done_at.is_(None),
-            Task.round_number.is_not_distinct_from(task.round_number), Task.for_id.is_(None), free,
+            Task.image_row == task.image_row, alike(Task.tag_id, task.tag_id), Task.done_at.is_(None),
+            alike(Task.round_number, task.round_number), Task.for_id.is_(None), free,
         )  # fmt: skip
         task = session.scalar(others.order_by(Task.id).limit(1)) or task
     if task.done_at is None:

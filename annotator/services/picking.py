@@ -85,7 +85,7 @@ def draw(workspace: Workspace, count: int) -> int:
             if len(drawn) < count:
                 drawn |= _drawn(workspace, session, rng, DRAWN_FOR_EACH * count)
         last = session.scalar(select(func.max(Task.position)).where(Task.tag_id.is_(None), Task.round_number.is_(None)))
-        start = 0 if last is None else last - tasks.Band.PICK.position(0) + 1
+        start = 0 if last is None else max(0, last - tasks.Band.PICK.position(0) + 1)
         free = list(drawn)[:count]
         for place, row in tasks.copies(free, votes_for(session, project, free)):
             measures = drawn[row] == Split.VALIDATION

@@ -94,7 +94,8 @@ def _shown_kind(task: Task) -> TaskKind:
     """Gold looks like the questions that it stands among."""
     if task.kind != TaskKind.GOLD:
         return task.kind
-    return TaskKind.PICK if tasks.Band.of(task.position) == tasks.Band.PICK else TaskKind.AUDIT
+    audits = (tasks.Band.ACCEPT, tasks.Band.REJECT)
+    return TaskKind.AUDIT if tasks.Band.of(task.position) in audits else TaskKind.PICK
 
 
 def _answered(session: Session, annotator: str, rows: Sequence[int]) -> dict[int, dict[int, int]]:
@@ -132,7 +133,7 @@ def _add(workspace: Workspace, annotator: str, tag_id: int | None, count: int) -
     """
     with FileLock(workspace.folder / "questions.lock"):
         with workspace.reading() as session:
-            if tasks.free_for(workspace, session, tidy(annotator), tag_id) >= count:
+            if tasks.free_for(workspace, session, tidy(annotator), tag_id, count) >= count:
                 return True  # somebody else's request made them meanwhile
         return _make(workspace, tag_id, count)
 

@@ -15,7 +15,7 @@ from sqlalchemy.orm import Session, aliased
 
 from annotator.errors import ConflictError, MissingError, UsageError
 from annotator.services.known_answers import SENT_BACK
-from annotator.services.label_store import UNDO, Pair, parts, restore
+from annotator.services.label_store import UNDO, Pair, alike, parts, restore
 from annotator.services.people import tidy
 from annotator.services.rights import Right, needs
 from annotator.terms import TaskKind
@@ -127,6 +127,15 @@ def undo(workspace: Workspace, number: int) -> Stretch:
         return _counted(person, min(times), max(times), found, closed, number)
 
 
+def people_at_work(workspace: Workspace) -> list[str]:
+    """Whoever answered anything in the browser."""
+    query = (
+        select(Annotator.name).join(Submission, Submission.annotator_id == Annotator.id).where(Submission.labels > 0)
+    )
+    with workspace.reading() as session:
+        return sorted(set(session.scalars(query.distinct())))
+
+
 def history(workspace: Workspace) -> list[dict[str, Any]]:
     """The stretches that were sent back, the newest first."""
     query = (
@@ -209,7 +218,7 @@ def _close(session: Session, person_id: int, asked: dict[tuple[int, int | None],
     for (row, tag_id), given in asked.items():
         free = or_(Task.annotator_id.is_(None), Task.leased_until < at)
         waiting = select(Task).where(
-            Task.image_row == row, Task.tag_id.is_not_distinct_from(tag_id), Task.done_at.is_(None), free,
+            Task.image_row == row, alike(Task.tag_id, tag_id), Task.done_at.is_(None), free,
             Task.kind != TaskKind.GOLD,
         )  # fmt: skip
         task = session.scalar(waiting.order_by(Task.id).limit(1))

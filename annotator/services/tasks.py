@@ -4,11 +4,12 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from enum import IntEnum
 
-from sqlalchemy import ColumnElement, Integer, and_, delete, exists, func, or_, select, update
+from sqlalchemy import ColumnElement, and_, delete, exists, func, or_, select, update
 from sqlalchemy.orm import Session, aliased
 
 from annotator.errors import ForbiddenError
 from annotator.services import gold_questions
+from annotator.services.label_store import alike
 from annotator.services.overlap import asks_several
 from annotator.services.people import annotator_called
 from annotator.services.rights import Right, needs
@@ -20,14 +21,13 @@ NO_ANSWER = (TaskKind.BULK, TaskKind.GOLD)  # kinds of labels that leave an imag
 MOST_AT_ONCE = 200
 MOST_RENEWED = 500
 BAND_SIZE = 100_000_000
-# What is for one person alone comes first, but gold, which is to look like the others.
-_ORDER = (or_(Task.for_id.is_(None), Task.kind == TaskKind.GOLD).cast(Integer), Task.position, Task.id)
 SHOWN_TAGS = 24  # chips beside a picture; a vocabulary up to this size is asked whole
 
 
 class Band(IntEnum):
     """What a question expects; a page of questions never mixes bands, because its default answer follows from it."""
 
+    PERSONAL = -1  # for one person alone, before all else
     ACCEPT = 0  # audits of what is proposed as present
     REJECT = 1  # audits of what is proposed as absent
     PICK = 2
@@ -190,11 +190,11 @@ def free_count(session: Session, tag_id: int | None) -> int:
     return session.scalar(query) or 0
 
 
-def free_for(workspace: Workspace, session: Session, annotator: str, tag_id: int | None) -> int:
-    """Open questions of this sort that the annotator could be given."""
+def free_for(workspace: Workspace, session: Session, annotator: str, tag_id: int | None, most: int) -> int:
+    """Open questions of this sort that the annotator could be given, counted up to `most`."""
     person_id = session.scalar(select(Annotator.id).where(Annotator.name == annotator)) or 0
-    query = select(func.count(Task.id)).where(*claimable(workspace.project, person_id, tag_id))
-    return session.scalar(query) or 0
+    query = select(Task.id).where(*claimable(workspace.project, person_id, tag_id)).order_by(Task.position, Task.id)
+    return len(session.scalars(query.limit(most)).all())
 
 
 def claimable(project: Project, person_id: int, tag_id: int | None) -> list[ColumnElement[bool]]:
@@ -217,15 +217,18 @@ def _is_a_twin(person_id: int, several: bool) -> ColumnElement[bool]:
     """
     twin = aliased(Task)
     asks_the_same = and_(
-        twin.image_row == Task.image_row, twin.tag_id.is_not_distinct_from(Task.tag_id), twin.id != Task.id,
-        twin.round_number.is_not_distinct_from(Task.round_number),
+        twin.image_row == Task.image_row, alike(twin.tag_id, Task.tag_id), twin.id != Task.id,
+        alike(twin.round_number, Task.round_number),
     )  # fmt: skip
     theirs = twin.annotator_id == person_id
     if not several:
         theirs = and_(theirs, or_(twin.done_at.is_(None), Task.round_number.is_not(None)))
     free = or_(twin.annotator_id.is_(None), twin.leased_until < datetime.now(UTC))
     for_them = or_(twin.for_id.is_(None), twin.for_id == person_id)
-    earlier = and_(twin.id < Task.id, twin.done_at.is_(None), free, for_them)
+    # Of two that are free the one for this person alone goes first, then the older one.
+    both = twin.for_id.is_(None) == Task.for_id.is_(None)
+    sooner = or_(and_(twin.for_id.is_not(None), Task.for_id.is_(None)), and_(twin.id < Task.id, both))
+    earlier = and_(sooner, twin.done_at.is_(None), free, for_them)
     return exists().where(asks_the_same, or_(theirs, earlier))
 
 
@@ -237,7 +240,7 @@ def _is_answered_by(person_id: int) -> ColumnElement[bool]:
 
 
 def _was_skipped(person_id: int) -> ColumnElement[bool]:
-    same_tag = Skip.tag_id.is_not_distinct_from(Task.tag_id)
+    same_tag = alike(Skip.tag_id, Task.tag_id)
     return exists().where(Skip.image_row == Task.image_row, Skip.annotator_id == person_id, same_tag)
 
 
@@ -263,7 +266,8 @@ def _is_free() -> ColumnElement[bool]:
 
 def _held(session: Session, person_id: int, tag_id: int | None) -> list[Task]:
     mine = (Task.annotator_id == person_id, Task.leased_until >= datetime.now(UTC), Task.done_at.is_(None))
-    return list(session.scalars(select(Task).where(*mine, _of_sort(tag_id, person_id)).order_by(*_ORDER)))
+    query = select(Task).where(*mine, _of_sort(tag_id, person_id)).order_by(Task.position, Task.id)
+    return list(session.scalars(query))
 
 
 def _band(session: Session, held: list[Task], tag_id: int | None, conditions: list[ColumnElement[bool]]) -> Band | None:
@@ -272,7 +276,7 @@ def _band(session: Session, held: list[Task], tag_id: int | None, conditions: li
         return None
     if held:
         return Band.of(held[0].position)
-    first = session.scalar(select(Task.position).where(*conditions).order_by(*_ORDER).limit(1))
+    first = session.scalar(select(Task.position).where(*conditions).order_by(Task.position, Task.id).limit(1))
     return None if first is None else Band.of(first)
 
 
@@ -282,12 +286,17 @@ def _claim_free(
     """Claim in one statement: select-then-update hands the same question to two people."""
     if count <= 0:
         return []
-    free = select(Task.id).where(*conditions).order_by(*_ORDER).limit(count).with_for_update(skip_locked=True)
+    free = (
+        select(Task.id)
+        .where(*conditions)
+        .order_by(Task.position, Task.id)
+        .limit(count)
+        .with_for_update(skip_locked=True)
+    )
     claimed = update(Task).where(Task.id.in_(free)).values(annotator_id=person_id, leased_until=until).returning(Task)
     found = session.scalars(claimed.execution_options(synchronize_session=False, populate_existing=True)).all()
     return sorted(found, key=_place)
 
 
-def _place(task: Task) -> tuple[bool, int, int]:
-    """`_ORDER` of a task in hand."""
-    return task.for_id is None or task.kind == TaskKind.GOLD, task.position, task.id
+def _place(task: Task) -> tuple[int, int]:
+    return task.position, task.id

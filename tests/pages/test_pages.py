@@ -37,22 +37,7 @@ from tests.services.worlds import make_world, put_model
 
 ROOT = Path(annotator.ui.__file__).parent.parent.parent
 MAIN = ROOT / "annotator" / "ui" / "main.py"
-PAGES = [
-    "home",
-    "work",
-    "label",
-    "verify",
-    "search",
-    "clusters",
-    "rounds",
-    "vocabulary",
-    "review",
-    "sessions",
-    "replay",
-    "export",
-    "people",
-    "dashboard",
-]
+PAGES = sorted(file.stem for file in (ROOT / "pages").glob("*.py"))
 SECONDS = 60
 
 Opened = Callable[[Workspace], None]
