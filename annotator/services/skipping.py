@@ -6,6 +6,7 @@ from sqlalchemy import select
 
 from annotator.errors import MissingError, UnknownNameError, UsageError
 from annotator.services.people import annotator_called
+from annotator.services.rights import Right, needs
 from annotator.terms import SkipReason, TaskKind
 from annotator.workspace import Workspace
 from db.models import Annotator, Skip, Tag, Task
@@ -13,6 +14,7 @@ from db.models import Annotator, Skip, Tag, Task
 LONGEST = 300  # characters of a person's own words
 
 
+@needs(Right.LABEL, own="annotator")
 def skip(workspace: Workspace, annotator: str, task_id: int, reason: str = "", text: str = "") -> None:
     """Give up the question `task_id` for good, with a reason of `SkipReason` or none, and a few words or none.
 

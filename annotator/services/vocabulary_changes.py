@@ -88,6 +88,7 @@ def undo(workspace: Workspace, person: str, steps: int = 1) -> list[Report]:
         return [_undo(session, person) for _ in range(steps)]
 
 
+@needs(Right.VOCABULARY, own="person", logged=False)
 def preview_undo(workspace: Workspace, person: str, steps: int = 1) -> list[Report]:
     """What `undo` would do, exactly."""
     with workspace.transaction() as session:
