@@ -4,10 +4,11 @@ import streamlit as st
 from starlette.middleware import Middleware
 
 from annotator.ui.app import SCRIPT, configure
-from annotator.web.loopback import LoopbackOnly
+from annotator.web import sign_in
+from annotator.web.gate import Gate
 from annotator.web.routes import ROUTES
 from annotator.web.server import supervised_worker
 
 configure()
 # Written out here: `streamlit run` looks for this very call in the file it is given.
-app = st.App(SCRIPT, routes=ROUTES, lifespan=supervised_worker, middleware=[Middleware(LoopbackOnly)])
+app = st.App(SCRIPT, routes=[*ROUTES, *sign_in.ROUTES], lifespan=supervised_worker, middleware=[Middleware(Gate)])

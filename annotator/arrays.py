@@ -5,7 +5,7 @@ import os
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
@@ -46,14 +46,15 @@ def write_array(path: Path, array: NDArray[Any]) -> None:
 
 
 class ShardedArray:
-    """A (rows, dim) array in a folder: shard k holds the rows [k * SHARD_ROWS, (k + 1) * SHARD_ROWS).
+    """A (rows, dim) array in a folder: shard k holds the rows [k * shard_rows, (k + 1) * shard_rows).
 
     Only the last shard is ever rewritten, to a temporary name and renamed; a killed writer loses what it had not
     flushed and nothing else.
     """
 
-    def __init__(self, folder: Path, dim: int, dtype: DTypeLike = np.float16) -> None:
+    def __init__(self, folder: Path, dim: int, dtype: DTypeLike = np.float16, shard_rows: int | None = None) -> None:
         self.folder, self.dim, self.dtype = folder, dim, np.dtype(dtype)
+        self.shard_rows = shard_rows or SHARD_ROWS
         self._pending: list[NDArray[Any]] = []
         self._flushed = sum(len(shard) for shard in self._shards())
 
@@ -64,17 +65,24 @@ class ShardedArray:
         if not meta.exists():
             return None
         described = json.loads(meta.read_text())
-        return cls(folder, described["dim"], described["dtype"])
+        return cls(folder, described["dim"], described["dtype"], described.get("shard_rows"))
 
     @classmethod
-    def create(cls, folder: Path, dim: int, dtype: DTypeLike = np.float16, **notes: object) -> "ShardedArray":
-        """The array in `folder`; made with `notes` in its meta.json when it is not there yet."""
+    def create(
+        cls, folder: Path, dim: int, dtype: DTypeLike = np.float16, shard_rows: int | None = None, **notes: object
+    ) -> "ShardedArray":
+        """The array in `folder`; made with `notes` in its meta.json when it is not there yet.
+
+        `shard_rows`: fewer than SHARD_ROWS for wide rows.
+        """
         existing = cls.open(folder)
         if existing is not None:
             return existing
         meta = {"dim": dim, "dtype": np.dtype(dtype).name, **notes}
+        if shard_rows is not None:
+            meta["shard_rows"] = shard_rows
         write_whole(folder / "meta.json", json.dumps(meta, indent=1).encode())
-        return cls(folder, dim, dtype)
+        return cls(folder, dim, dtype, shard_rows)
 
     def __len__(self) -> int:
         """Rows that are safely on disk."""
@@ -88,23 +96,23 @@ class ShardedArray:
         """Write what was appended; on return it survives a killed process."""
         if not self._pending:
             return
-        start = self._flushed - self._flushed % SHARD_ROWS
+        start = self._flushed - self._flushed % self.shard_rows
         tail = [np.load(self._path(start))] if start < self._flushed else []
         rows = np.concatenate([*tail, *self._pending])
-        for offset in range(0, len(rows), SHARD_ROWS):
-            write_array(self._path(start + offset), rows[offset : offset + SHARD_ROWS])
+        for offset in range(0, len(rows), self.shard_rows):
+            write_array(self._path(start + offset), rows[offset : offset + self.shard_rows])
         self._flushed = start + len(rows)
         self._pending = []
 
     def row(self, row: int) -> NDArray[Any]:
         """One row, without the others."""
-        start = row - row % SHARD_ROWS
+        start = row - row % self.shard_rows
         found: NDArray[Any] = np.load(self._path(start), mmap_mode="r", allow_pickle=False)[row - start]
         return found
 
     def put(self, row: int, values: NDArray[Any]) -> None:
         """Replace one row that is on disk already."""
-        start = row - row % SHARD_ROWS
+        start = row - row % self.shard_rows
         shard = np.load(self._path(start))
         shard[row - start] = values
         write_array(self._path(start), shard)
@@ -123,9 +131,43 @@ class ShardedArray:
             return np.empty((0, self.dim), self.dtype)
         return shards[0] if len(shards) == 1 else np.concatenate(shards)
 
+    def take(self, rows: NDArray[np.int64]) -> NDArray[Any]:
+        """(n, dim) some rows that are on disk, in the order asked for, without reading the others."""
+        found = np.empty((len(rows), self.dim), self.dtype)
+        shards = rows // self.shard_rows
+        for shard in np.unique(shards):
+            here, start = shards == shard, int(shard) * self.shard_rows
+            found[here] = np.load(self._path(start), mmap_mode="r", allow_pickle=False)[rows[here] - start]
+        return found
+
     def _path(self, start: int) -> Path:
         return self.folder / f"rows-{start:012d}.npy"
 
     def _shards(self) -> Iterator[NDArray[Any]]:
         for path in sorted(self.folder.glob("rows-*.npy")):
             yield np.load(path, mmap_mode="r", allow_pickle=False)
+
+
+class Tiles(Protocol):
+    """(N, P, D) vectors of P tiles of each of N images: an array, or one that is read when rows are asked for."""
+
+    @property
+    def shape(self) -> tuple[int, ...]: ...
+
+    def __len__(self) -> int: ...
+
+    def __getitem__(self, rows: slice | NDArray[np.int64], /) -> NDArray[np.floating[Any]]: ...
+
+
+class StoredTiles:
+    """The first `count` rows of a store as tiles of `width` numbers: a million images' tiles are never held at once."""
+
+    def __init__(self, store: ShardedArray, width: int, count: int) -> None:
+        self._store, self.shape = store, (count, store.dim // width, width)
+
+    def __len__(self) -> int:
+        return self.shape[0]
+
+    def __getitem__(self, rows: slice | NDArray[np.int64], /) -> NDArray[np.floating[Any]]:
+        wanted = np.arange(*rows.indices(len(self))) if isinstance(rows, slice) else np.asarray(rows, np.int64)
+        return self._store.take(wanted).reshape(len(wanted), *self.shape[1:])

@@ -9,12 +9,20 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from annotator.commands import quality
+from annotator.commands import labels as label_commands
+from annotator.commands import people, quality, review, tags
 from annotator.commands.base import DEFAULT_FOLDER, AsJson, Folder, bar, opened, say_error, show, write_report
+from annotator.commands.snapshot import snapshot
+from annotator.commands.watch import watch
 from annotator.errors import AnnotatorError, UsageError
+from annotator.terms import Split
 
 if TYPE_CHECKING:
+    from annotator.services.embedding import EmbedReport
     from annotator.workspace import Workspace
+
+LOCAL = "127.0.0.1"
+NO_ROUNDS = (0, 0)  # rounds are numbered from 1
 
 app = typer.Typer(
     name="annotator",
@@ -23,8 +31,10 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-
-
+app.add_typer(people.app, name="people")
+app.add_typer(tags.app, name="tags")
+app.add_typer(snapshot)
+app.add_typer(review.app, name="review")
 quality.register(app)
 
 
@@ -81,22 +91,35 @@ def import_(
     show(shown, as_json)
 
 
+app.command("import-labels")(label_commands.import_labels)
+app.command("round-trip")(label_commands.round_trip)
+app.command()(watch)
+
+
 @app.command()
 def embed(
     folder: Folder = DEFAULT_FOLDER,
     backbone: Annotated[
         str | None, typer.Option(help="descriptor, onnx:FILE.json, open_clip:MODEL/PRETRAINED, …")
     ] = None,
+    tiles: Annotated[
+        bool | None,
+        typer.Option("--tiles/--no-tiles", help="also nine tiles of each picture; remembered for the next time"),
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Compute the missing embeddings, then the suggestions that follow from them."""
-    from annotator.services import embedding, suggesting
+    from annotator.services import suggesting
+    from annotator.services import tiles as tiling
 
-    with opened(folder) as workspace:
-        with bar() as progress:
-            report = embedding.embed(workspace, backbone, progress)
-            suggesting.refresh(workspace, progress)
-        show({**asdict(report), "images_per_second": round(report.images_per_second, 1)}, as_json)
+    with opened(folder) as workspace, bar() as progress:
+        whole, of_tiles = tiling.embed(workspace, backbone, tiles, progress)
+        suggesting.refresh(workspace, progress)
+    show({**_speed(whole), **({"tiles": _speed(of_tiles)} if of_tiles else {})}, as_json)
+
+
+def _speed(report: "EmbedReport") -> dict[str, Any]:
+    return {**asdict(report), "images_per_second": round(report.images_per_second, 1)}
 
 
 @app.command()
@@ -168,6 +191,26 @@ def train(folder: Folder = DEFAULT_FOLDER, as_json: AsJson = False) -> None:
     show(shown, as_json)
 
 
+@app.command("label-errors")
+def label_errors(
+    folder: Folder = DEFAULT_FOLDER,
+    report: Annotated[
+        bool, typer.Option("--report", help="what the last search found, and what the fixes brought")
+    ] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Look for wrong and missing labels out of fold; Review shows them, the likeliest first."""
+    from annotator.services import label_errors
+
+    with opened(folder) as workspace:
+        if report:
+            shown = label_errors.report(workspace)
+        else:
+            with bar() as progress:
+                shown = label_errors.find(workspace, progress)
+    show(shown, as_json)
+
+
 @app.command("fine-tune")
 def fine_tune(
     folder: Folder = DEFAULT_FOLDER,
@@ -192,9 +235,17 @@ def round_(
     folder: Folder = DEFAULT_FOLDER,
     plan: Annotated[bool, typer.Option("--plan", help="what a round would propose now, at what cost")] = False,
     propose: Annotated[bool, typer.Option("--propose", help="open a round")] = False,
+    tags: Annotated[str | None, typer.Option(help="with --propose: only these tags, separated by commas")] = None,
     audit_next: Annotated[bool, typer.Option("--audit-next", help="ask for the next draws; how far each is")] = False,
     settle: Annotated[bool, typer.Option("--settle", help="end the round: settle what is proved")] = False,
     certificates: Annotated[bool, typer.Option("--certificates", help="what is proven of each tag by now")] = False,
+    contradictions: Annotated[
+        bool, typer.Option("--contradictions", help="labels that cannot both be right, by the tags' relations")
+    ] = False,
+    compare: Annotated[
+        tuple[int, int],
+        typer.Option(help="two rounds: thresholds, sizes, answers, bounds", show_default=False),
+    ] = NO_ROUNDS,
     replay: Annotated[int | None, typer.Option(help="recompute this round and compare, bit for bit")] = None,
     rollback: Annotated[int | None, typer.Option(help="take back what this round settled")] = None,
     annotator: Annotated[str, typer.Option(help="who starts it")] = "cli",
@@ -202,14 +253,20 @@ def round_(
 ) -> None:
     """One step of the cascade; without an option: propose a round, or show how far the open one is."""
     from annotator.services import certificates as proofs
-    from annotator.services import round_replay, rounds, standing_audit
+    from annotator.services import contradictions as opposed
+    from annotator.services import round_compare, round_replay, rounds, standing_audit
 
+    only = [name.strip() for name in tags.split(",") if name.strip()] if tags is not None else None
+    if only is not None and not propose:
+        raise UsageError("--tags says what a new round is about; give it together with --propose")
     steps: list[tuple[bool, Callable[[Workspace], Any]]] = [
         (plan, proofs.forecast),
-        (propose, lambda workspace: {"number": rounds.propose(workspace, annotator)}),
+        (propose, lambda workspace: {"number": rounds.propose(workspace, annotator, only=only)}),
         (audit_next, rounds.progress),
         (settle, rounds.settle),
         (certificates, lambda workspace: {**standing_audit.keep_up(workspace), "tags": proofs.certificates(workspace)}),
+        (contradictions, opposed.listed),
+        (compare != NO_ROUNDS, lambda workspace: round_compare.compare(workspace, *compare)),
         (replay is not None, lambda workspace: round_replay.replay(workspace, replay or 0)),
         (rollback is not None, lambda workspace: rounds.roll_back(workspace, rollback or 0)),
     ]
@@ -232,16 +289,37 @@ def status(folder: Folder = DEFAULT_FOLDER, as_json: AsJson = False) -> None:
 
 @app.command()
 def export(
-    output: Annotated[Path, typer.Option("-o", "--output", help="file or folder")],
-    format: Annotated[str, typer.Option(help="coco or json")] = "coco",
+    output: Annotated[Path | None, typer.Option("-o", "--output", "--out", help="file or folder")] = None,
+    format: Annotated[str, typer.Option(help="coco, json, csv, parquet, …: see --formats")] = "coco",
+    pictures: Annotated[
+        str, typer.Option(help="reference, copy or resize:SIZE, where the format holds pictures")
+    ] = "reference",
+    suggestions: Annotated[bool, typer.Option(help="also what nobody has confirmed")] = False,
+    only_labelled: Annotated[bool, typer.Option(help="no images without a label")] = False,
+    split: Annotated[list[Split] | None, typer.Option(help="this split only; can be given again")] = None,
+    check: Annotated[Path | None, typer.Option(help="what of an earlier export still holds")] = None,
+    formats: Annotated[
+        bool, typer.Option("--formats", help="what there is to choose from, and what each loses")
+    ] = False,
     folder: Folder = DEFAULT_FOLDER,
     as_json: AsJson = False,
 ) -> None:
-    """Write the accepted labels, whole or not at all."""
-    from annotator.services import exporting
+    """Write the accepted labels, whole or not at all, and what is in it and what is not."""
+    from annotator.exporters import ExportOptions
+    from annotator.services import export_check, exporting
 
-    with opened(folder) as workspace:
-        show(exporting.export(workspace, format, output), as_json)
+    if formats:
+        show(exporting.formats(), as_json)
+        return
+    if output is None and check is None:
+        raise typer.BadParameter("give --output FILE, --check FILE or --formats")
+    options = ExportOptions(pictures, suggestions, only_labelled, tuple(split or ()))
+    with opened(folder) as workspace, bar() as progress:
+        if output is not None:
+            shown = exporting.export(workspace, format, output, options, progress)
+        else:
+            shown = export_check.check(workspace, check or Path(), progress)
+    show(shown, as_json)
 
 
 @app.command()
@@ -322,13 +400,14 @@ def demo(
 def ui(
     folder: Folder = DEFAULT_FOLDER,
     port: Annotated[int, typer.Option(envvar="PORT")] = 8501,
+    host: Annotated[str, typer.Option(help="address to serve on; other machines get in where people sign in")] = LOCAL,
 ) -> None:
-    """Open the app on 127.0.0.1, for one person on this machine."""
+    """Open the app: for one person on this machine, or for everybody who has an account."""
     from annotator.web.server import serve
 
     with opened(folder):
         pass  # a missing workspace is told here, not in the browser
-    serve(folder.resolve(), port)
+    serve(folder.resolve(), port, host)
 
 
 @app.command()

@@ -5,7 +5,8 @@
     │   └── UnknownNameError    a name that is not in a list; says which names are
     ├── BadInputError           a file or value from outside that cannot be used
     │   ├── PictureError        one picture; carries the reason it is listed under
-    │   └── TableError          one line of a labels, tags or list file
+    │   ├── TableError          one line of a labels, tags or list file
+    │   └── EntryError          one entry of a labels file, or the file as a whole
     ├── MissingError            something that has to exist first: a workspace, embeddings, a model
     ├── ConflictError           somebody else holds it, or it changed meanwhile
     ├── ForbiddenError          the person may not do that; says who may
@@ -70,6 +71,17 @@ class TableError(BadInputError):
 
     def __reduce__(self) -> tuple[type["TableError"], tuple[str, int, str]]:
         return type(self), (self.file, self.line, self.message)
+
+
+class EntryError(BadInputError):
+    """One entry of a labels file that cannot be used; `where` is its line or place: "line 4", "annotations[12]"."""
+
+    def __init__(self, file: str, where: str, message: str) -> None:
+        super().__init__(f"{file}, {where}: {message}")
+        self.file, self.where, self.message = file, where, message
+
+    def __reduce__(self) -> tuple[type["EntryError"], tuple[str, str, str]]:
+        return type(self), (self.file, self.where, self.message)
 
 
 class MissingError(AnnotatorError):

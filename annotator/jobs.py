@@ -19,6 +19,7 @@ from filelock import FileLock, Timeout
 from annotator.arrays import write_whole
 from annotator.errors import AnnotatorError, MissingError, UnknownNameError
 from annotator.progress import Cancelled, Progress
+from annotator.services.rights import Right, needs
 from annotator.terms import JobState
 from annotator.workspace import Workspace
 
@@ -72,11 +73,11 @@ def _import(workspace: Workspace, arguments: dict[str, Any], progress: Progress)
 
 
 def _embed(workspace: Workspace, arguments: dict[str, Any], progress: Progress) -> dict[str, Any]:
-    from annotator.services import embedding, suggesting
+    from annotator.services import suggesting, tiles
 
-    report = embedding.embed(workspace, arguments.get("backbone"), progress)
+    report, of_tiles = tiles.embed(workspace, arguments.get("backbone"), arguments.get("tiles"), progress)
     suggesting.refresh(workspace, progress)
-    return asdict(report)
+    return {**asdict(report), "tiles": asdict(of_tiles) if of_tiles else None}
 
 
 def _train(workspace: Workspace, _arguments: dict[str, Any], progress: Progress) -> dict[str, Any]:
@@ -111,6 +112,22 @@ def _replay(workspace: Workspace, arguments: dict[str, Any], progress: Progress)
     return {"recipes": len(report["table"])}
 
 
+def _label_errors(workspace: Workspace, _arguments: dict[str, Any], progress: Progress) -> dict[str, Any]:
+    from annotator.services import label_errors
+
+    return label_errors.find(workspace, progress)
+
+
+def _export(workspace: Workspace, arguments: dict[str, Any], progress: Progress) -> dict[str, Any]:
+    from annotator.exporters import ExportOptions
+    from annotator.services import export_shelf
+    from annotator.terms import Split
+
+    splits = tuple(Split(name) for name in arguments.pop("splits", ()))
+    options = ExportOptions(splits=splits, **arguments.pop("options", {}))
+    return export_shelf.make(workspace, arguments["format"], options, progress)
+
+
 KINDS: dict[str, Callable[[Workspace, dict[str, Any], Progress], dict[str, Any]]] = {
     "import": _import,
     "embed": _embed,
@@ -118,9 +135,12 @@ KINDS: dict[str, Callable[[Workspace, dict[str, Any], Progress], dict[str, Any]]
     "fine_tune": _fine_tune,
     "pick": _pick,
     "replay": _replay,
+    "label_errors": _label_errors,
+    "export": _export,
 }
 
 
+@needs(Right.TRAIN)
 def enqueue(workspace: Workspace, kind: str, **arguments: Any) -> str:
     """Ask the worker for `kind`; the job's id. A waiting or running job of the kind is not doubled."""
     if kind not in KINDS:
@@ -144,6 +164,7 @@ def list_jobs(workspace: Workspace, newest: int = 20) -> list[Job]:
     return [_job(workspace, workflow) for workflow in found]
 
 
+@needs(Right.TRAIN)
 def cancel(workspace: Workspace, job_id: str) -> None:
     """Ask that a job end: a waiting one at once, a running one at its next step; what it stored stays."""
     job = next((job for job in list_jobs(workspace, newest=1000) if job.id == job_id), None)

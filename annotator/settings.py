@@ -17,9 +17,18 @@ class Settings(BaseSettings):
     database: str | None = Field(None, description="database URL; default: store.sqlite in the workspace")
     device: Literal["auto", "cpu", "cuda"] = Field("auto", description="where models run")
     name: str = Field("me", description="who labels when nobody signed in (one person, 127.0.0.1 only)")
+    hosts: str = Field("", description="names, besides localhost, that this server is known by; separated by commas")
+    oidc: bool = Field(False, description="people sign in at the identity provider of .streamlit/secrets.toml")
+    sign_in_hours: float = Field(336, gt=0, description="after which a person has to sign in again")
     language: str = Field("en", description="language of the browser part: a file of annotator/ui/words")
+    webhook_secret: str | None = Field(None, description="key that signs what `annotator watch` posts")
     workers: int = Field(0, ge=0, description="decoding processes; 0: one a core")
     real_data: Path = Field(Path("../shared/data"), description="labelled pictures for tests and benchmarks")
+
+    @property
+    def host_names(self) -> list[str]:
+        """`hosts` as a list."""
+        return [name.strip() for name in self.hosts.split(",") if name.strip()]
 
 
 def serve_workspace(folder: Path) -> None:

@@ -1,7 +1,9 @@
 """Snapshot: the only bridge from the store to training, metrics, the cascade and the exporters."""
 
 import hashlib
+from collections.abc import Iterable
 from dataclasses import dataclass
+from itertools import chain
 
 import numpy as np
 from numpy.typing import NDArray
@@ -57,12 +59,8 @@ class Snapshot:
     @property
     def hash(self) -> str:
         """sha256 over what was labelled how: images, tags, labels, origins and splits; not over paths or times."""
-        digest = hashlib.sha256()
-        for part in (*self.sha256, "", *(tag.name for tag in self.tags)):
-            digest.update(part.encode() + b"\0")
-        for array in (self.labels, self.origins, self.splits):
-            digest.update(np.ascontiguousarray(array).tobytes())
-        return digest.hexdigest()
+        names = (tag.name for tag in self.tags)
+        return hash_of(self.sha256, names, (self.labels,), (self.origins,), (self.splits,))
 
     def by_people(self) -> NDArray[np.int8]:
         """(N, C) labels that may teach or measure: what the machine settled, and gold, turned back to unknown."""
@@ -72,3 +70,19 @@ class Snapshot:
     def in_split(self, *splits: Split) -> NDArray[np.bool_]:
         """(N,) which images are in one of `splits`."""
         return np.isin(self.splits, [SPLIT_CODES.index(split) for split in splits])
+
+
+def hash_of(
+    sha256: Iterable[str],
+    tags: Iterable[str],
+    labels: Iterable[NDArray[np.int8]],
+    origins: Iterable[NDArray[np.uint8]],
+    splits: Iterable[NDArray[np.int8]],
+) -> str:
+    """`Snapshot.hash` of a collection whose arrays come in parts, one after the other."""
+    digest = hashlib.sha256()
+    for part in chain(sha256, ("",), tags):
+        digest.update(part.encode() + b"\0")
+    for array in chain(labels, origins, splits):
+        digest.update(np.ascontiguousarray(array).tobytes())
+    return digest.hexdigest()

@@ -26,12 +26,15 @@ class Origin(IntEnum):
 
 
 class SuggestionOrigin(StrEnum):
-    """Which source proposed a tag."""
+    """Which source proposed a tag. New ones come last: their places are the codes of stored suggestions."""
 
     ZERO_SHOT = "zero-shot"
     NEIGHBOURS = "neighbours"
     MODEL = "model"
     FUSED = "fused"
+    TILES = "tiles"
+    IMPORTED = "imported"
+    """Scores a file brought along."""
 
 
 class Role(StrEnum):
@@ -91,6 +94,8 @@ class WorkMode(StrEnum):
     """Tag first: a page of pictures of one tag, the exceptions marked."""
     BULK = "bulk"
     """A selection of pictures gets tags at once."""
+    REVIEW = "review"
+    """A reviewer decides labels of others."""
 
 
 class SessionState(StrEnum):

@@ -215,10 +215,18 @@ class Relations:
         return {tag: column for column, tag in enumerate(self.tags)}
 
     @cached_property
+    def columns(self) -> frozenset[int]:
+        """The tags that are columns, to look one up."""
+        return frozenset(self.tags)
+
+    @cached_property
+    def related(self) -> frozenset[int]:
+        """The tags that take part in a relation."""
+        return frozenset(tag for pair in self.implies | self.excludes | self.same_as for tag in pair)
+
+    @cached_property
     def _related(self) -> list[int]:
-        """The columns of the tags that take part in a relation."""
-        named = {tag for pair in self.implies | self.excludes | self.same_as for tag in pair}
-        return sorted(self._place[tag] for tag in named if tag in self._place)
+        return sorted(self._place[tag] for tag in self.related if tag in self._place)
 
     @cached_property
     def _up(self) -> dict[int, list[int]]:

@@ -34,6 +34,7 @@ class Project(BaseModel):
     """What the project agreed on; stored in the store, changed by its people."""
 
     backbone: str = Field("descriptor", description="backbone specification that `embed` uses")
+    tiles: bool = Field(False, description="whether `embed` also computes the vectors of each picture's tiles")
     seed: int = Field(0, description="seed of every random choice of the project")
     precision: float = Field(0.95, gt=0.5, lt=1, description="promised precision of what the machine settles")
     recall: float = Field(0.95, gt=0.5, lt=1, description="promised recall per tag")
@@ -55,6 +56,7 @@ class Project(BaseModel):
     skill_floor: float = Field(
         0.8, gt=0, lt=1, description="share of right answers below which a person raises an alarm"
     )
+    audit_votes: int = Field(1, ge=1, le=9, description="how many people answer each picture that a round audits")
     strategy: str = Field("facility_location", description="query strategy of the Label queue")
     head: str = Field("text_anchored", description="head that training fits")
     loss: str = Field("masked_bce", description="loss that training minimises")
@@ -84,6 +86,9 @@ class Project(BaseModel):
     splits: dict[Split, float] = Field(
         {Split.TRAIN: 0.75, Split.VALIDATION: 0.15, Split.TEST: 0.10}, description="shares of the images"
     )
+    licence: str = Field("", description="of the pictures and labels; stands on the card of a snapshot")
+    rights_holder: str = Field("", description="who holds the rights; stands on the card of a snapshot")
+    contact: str = Field("", description="whom to ask; stands on the card of a snapshot")
     exactly_one: list[list[str]] = Field([], description="groups of tags of which exactly one is present")
 
 

@@ -50,12 +50,12 @@ def make(
     now = datetime.now(UTC)
     with workspace.transaction() as session:
         vocabulary.add_names(session, [f"thing {number}" for number in range(tags)])
-        for part in _parts(_images(images, now)):
+        for part in parts(_images(images, now)):
             session.execute(insert(Image), part)
-        for part in _parts(_files(images, photos)):
+        for part in parts(_files(images, photos)):
             session.execute(insert(ImageFile), part)
         person = annotator_called(session, "somebody").id
-        for part in _parts(_labels(rng, min(answered, images), tags, person, now)):
+        for part in parts(_labels(rng, min(answered, images), tags, person, now)):
             session.execute(insert(Label), part)
     best = _scores(workspace, rng, images, tags, answered)
     workspace.change_project(retrain_images=10**9)  # no training starts while seconds are measured
@@ -144,7 +144,7 @@ def _thumbnails(workspace: Workspace, photo: Path, digest: str) -> None:
         file.hardlink_to(made)
 
 
-def _parts(rows: Iterable[dict[str, Any]]) -> Iterator[list[dict[str, Any]]]:
+def parts(rows: Iterable[dict[str, Any]]) -> Iterator[list[dict[str, Any]]]:
     rows = iter(rows)
     while part := list(islice(rows, ROWS)):
         yield part

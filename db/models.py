@@ -181,6 +181,7 @@ class Label(Base):
     state: Mapped[LabelState] = mapped_column(EnumValue(LabelState))
     kind: Mapped[TaskKind] = mapped_column(EnumValue(TaskKind))  # why it was asked: decides what it may be used for
     round_number: Mapped[int | None] = mapped_column(ForeignKey("round.number"))  # the round whose audit it answers
+    because_id: Mapped[int | None] = mapped_column(ForeignKey("tag.id"))  # the tag whose label this one follows from
     at: Mapped[datetime]
 
 
@@ -239,6 +240,7 @@ class JournalEntry(Base):
     submission_id: Mapped[int | None] = mapped_column(ForeignKey("submission.id"), index=True)
     round_number: Mapped[int | None] = mapped_column(ForeignKey("round.number"))
     change_id: Mapped[int | None] = mapped_column(ForeignKey("vocabulary_change.id"), index=True)
+    because_id: Mapped[int | None] = mapped_column(ForeignKey("tag.id"))
     at: Mapped[datetime]
 
 
@@ -378,7 +380,7 @@ class RoundSet(Base):
 
     round_number: Mapped[int] = mapped_column(ForeignKey("round.number"), primary_key=True)
     tag_id: Mapped[int] = mapped_column(ForeignKey("tag.id"), primary_key=True)
-    side: Mapped[str] = mapped_column(primary_key=True)  # accept or reject
+    side: Mapped[str] = mapped_column(primary_key=True)  # accept, reject, implied present, implied absent
     threshold: Mapped[float]
     size: Mapped[int]
     alpha: Mapped[float]
@@ -389,4 +391,6 @@ class RoundSet(Base):
     decision: Mapped[str]  # go on, settled, failed
     plan: Mapped[dict[str, Any]] = mapped_column(server_default="{}", default=dict)
     """expected: positives by the model; draws: until the proof; of a reject set also how many of them were
-    expected_accept in the accept set and expected_outside both, and how many images lay outside."""
+    expected_accept in the accept set and expected_outside both, and how many images lay outside. Of an implied set:
+    causes, each with its tag, side, alpha, and the rows and the bound of wrong ones it gave; rows by people's answers.
+    """

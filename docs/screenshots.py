@@ -6,15 +6,18 @@ from pathlib import Path
 
 from PIL import Image as Picture
 from playwright.sync_api import Page
+from sqlalchemy import select
 
 from annotator.learning.queries import DEFAULT
-from annotator.services import picking, replaying, rounds, training
+from annotator.services import labelling, picking, replaying, rounds, training
 from annotator.services.demo import make_demo
 from annotator.services.scripted import answer_from_truth, answer_tag_from_truth, read_truth
 from annotator.settings import Settings
+from annotator.terms import LabelState
 from annotator.ui.menu import MENU
 from annotator.workspace import Workspace
 from benchmarks.serving import Server, app, chromium
+from db.models import Label
 
 SIZE = {"width": 1360, "height": 850}
 QUALITY = 72
@@ -46,6 +49,19 @@ def _fill(workspace: Workspace) -> None:
     rounds.propose(workspace, Settings().name, whole_images=0)
     for tag_id in truth.tag_ids[:6]:
         answer_tag_from_truth(workspace, truth, Settings().name, tag_id, 30)
+    _second_opinions(workspace)
+
+
+def _second_opinions(workspace: Workspace) -> None:
+    """Somebody who sees a little otherwise, so that there is something to review."""
+    with workspace.reading() as session:
+        said = session.execute(select(Label.image_row, Label.tag_id, Label.state).order_by(Label.id)).all()
+    turned = {place for place in range(len(said)) if place % 40 == 7}
+    labelling.set_labels(
+        workspace, "Anna",
+        [(row, tag, LabelState(1 - state) if place in turned else state)
+         for place, (row, tag, state) in enumerate(said) if state != LabelState.UNKNOWN],
+    )  # fmt: skip
 
 
 def _take(page: Page, server: Server, name: str, file: Path) -> None:
@@ -56,6 +72,8 @@ def _take(page: Page, server: Server, name: str, file: Path) -> None:
         page.keyboard.press("Enter")
     if name == "label":
         page.locator("[data-part=picture]:visible").first.wait_for()
+    if name == "review":
+        page.locator(".votes tr").first.wait_for()
     if name in ("verify", "search", "clusters"):
         page.locator(".cell").first.wait_for()
         page.wait_for_timeout(2000)

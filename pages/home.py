@@ -32,8 +32,10 @@ def next_step(counts: dict) -> None:
         st.info(say("home.start"))
     elif counts["embedded"] < counts["images"]:
         st.info(say("home.no_embedding", count=f"{counts['images'] - counts['embedded']:,}"))
+        agreed = visit.workspace.project.tiles
+        tiles = st.checkbox(say("home.tiles"), value=agreed, help=say("home.tiles_help"))
         if st.button(say("home.embed"), type="primary"):
-            ask(visit, "embed")
+            ask(visit, "embed", **({} if tiles == agreed else {"tiles": tiles}))
     elif counts["model"] is None:
         st.info(say("home.answer_some"))
         menu.link("work", say("home.label"))
@@ -49,9 +51,9 @@ def next_step(counts: dict) -> None:
             menu.link("rounds", say("home.propose"))
 
 
-def ask(visit: Visit, kind: str) -> None:
+def ask(visit: Visit, kind: str, **arguments: bool) -> None:
     try:
-        jobs.enqueue(visit.workspace, kind)
+        jobs.enqueue(visit.workspace, kind, **arguments)
     except AnnotatorError as error:
         st.error(plain(str(error)))
 

@@ -5,7 +5,16 @@ import pandas as pd
 import streamlit as st
 
 from annotator.errors import AnnotatorError
-from annotator.services import certificates, models, round_replay, round_views, rounds, standing_audit
+from annotator.services import (
+    certificates,
+    contradictions,
+    models,
+    round_compare,
+    round_replay,
+    round_views,
+    rounds,
+    standing_audit,
+)
 from annotator.terms import RoundStatus
 from annotator.ui import Visit, menu, open_page, plain, table_height
 from annotator.ui.words import say
@@ -33,7 +42,7 @@ def coloured(field: str, colours: dict[str, str]) -> alt.Color:
 
 def proven(visit: Visit) -> None:
     for alarm in standing_audit.keep_up(visit.workspace)["alarms"]:
-        side = "present" if alarm["side"] == "accept" else "absent"
+        side = {"accept": "present", "reject": "absent"}.get(alarm["side"], alarm["side"])
         st.warning(say("rounds.alarm", number=alarm["round"], tag=plain(alarm["tag"]), side=side))
     rows = certificates.certificates(visit.workspace)
     if not rows:
@@ -72,6 +81,14 @@ def at_work(visit: Visit, number: int) -> None:
     if outside:
         st.caption(say("rounds.outside", counts=outside))
     menu.link("verify", say("rounds.audit"))
+
+
+def opposed(visit: Visit) -> None:
+    rows = contradictions.listed(visit.workspace)
+    if rows:
+        with st.expander(say("rounds.contradictions", count=len(rows))):
+            st.caption(say("rounds.contradictions_help"))
+            table(rows)
 
 
 def closer(visit: Visit, number: int | None) -> None:
@@ -163,6 +180,20 @@ def way_back(visit: Visit, history: list[dict]) -> None:
             st.rerun()
 
 
+def beside(visit: Visit, numbers: list[int]) -> None:
+    """Two rounds compared."""
+    if len(numbers) < 2:
+        return
+    with st.expander(say("rounds.compare")):
+        left, right = st.columns(2)
+        first = left.selectbox(say("rounds.compare_first"), numbers, index=len(numbers) - 2)
+        second = right.selectbox(say("rounds.compare_second"), numbers, index=len(numbers) - 1)
+        if first == second:
+            st.info(say("rounds.compare_same"))
+        else:
+            table(round_compare.compare(visit.workspace, first, second))
+
+
 def recompute(visit: Visit, number: int) -> None:
     try:
         found = round_replay.replay(visit.workspace, number)
@@ -180,13 +211,18 @@ visit = open_page("rounds")
 project = visit.workspace.project
 shares = {name: f"{getattr(project, name):.0%}" for name in ("confidence", "precision", "recall")}
 st.caption(say("rounds.intro", **shares))
+st.caption(say("rounds.several_votes" if project.audit_votes > 1 else "rounds.one_vote", votes=project.audit_votes))
 history = rounds.history(visit.workspace)
 is_open = bool(history) and history[-1]["status"] == RoundStatus.PROPOSED.value
 
+known = round_views.tags(visit.workspace)
+chosen = []
+if known and not is_open:
+    chosen = st.multiselect(say("rounds.only"), list(known.values()), help=say("rounds.only_help"))
 propose, settle, refresh = st.columns(3)
 try:
     if propose.button(say("rounds.propose"), type="primary", disabled=is_open, width="stretch"):
-        rounds.propose(visit.workspace, visit.person)
+        rounds.propose(visit.workspace, visit.person, only=chosen or None)
         st.rerun()
     if settle.button(say("rounds.settle"), disabled=not is_open, width="stretch"):
         report = rounds.settle(visit.workspace)
@@ -205,11 +241,13 @@ if is_open:
 elif models.in_use(visit.workspace) is not None:
     plan(visit)
 proven(visit)
+opposed(visit)
 closer(visit, history[-1]["number"] if history else None)
 if history:
     funnel(visit)
     st.subheader(say("rounds.all"))
     table(history)
+    beside(visit, [entry["number"] for entry in history])
     way_back(visit, history)
 else:
     st.info(say("rounds.none"))

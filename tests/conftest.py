@@ -111,16 +111,38 @@ def any_workspace(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Wo
 
 
 @pytest.fixture
-def filled(workspace: Workspace, samples: Path) -> Workspace:
-    """A workspace with the 48 committed pictures, their vocabulary and descriptor embeddings."""
+def cheap_hashes(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Passwords kept the same way in a thousandth of the work."""
+    from argon2 import PasswordHasher
+
+    from annotator.services import accounts
+
+    hasher = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)
+    monkeypatch.setattr(accounts, "_hasher", lambda: hasher)
+    accounts._nobodys_hash.cache_clear()
+
+
+@pytest.fixture(scope="session")
+def filled_once(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder that `filled` is a copy of: made once, because importing and embedding take their time."""
     from annotator.services import embedding, suggesting, vocabulary
     from annotator.services.importing import import_pictures
 
-    vocabulary.add_from_file(workspace, samples / "tags.yaml")
-    import_pictures(workspace, [samples / "images"])
-    embedding.embed(workspace)
-    suggesting.refresh(workspace)
-    return workspace
+    folder = tmp_path_factory.mktemp("filled") / "workspace"
+    with Workspace.create(folder, Settings(device="cpu", workers=2)) as made:
+        vocabulary.add_from_file(made, SAMPLES / "tags.yaml")
+        import_pictures(made, [SAMPLES / "images"])
+        embedding.embed(made)
+        suggesting.refresh(made)
+    return folder
+
+
+@pytest.fixture
+def filled(filled_once: Path, tmp_path: Path) -> Iterator[Workspace]:
+    """A workspace with the 48 committed pictures, their vocabulary and descriptor embeddings."""
+    shutil.copytree(filled_once, tmp_path / "workspace")
+    with Workspace.open(tmp_path / "workspace", Settings(device="cpu", workers=2)) as copied:
+        yield copied
 
 
 def _free_port() -> int:

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from annotator import arrays
-from annotator.arrays import ShardedArray, write_whole
+from annotator.arrays import ShardedArray, StoredTiles, write_whole
 
 
 @pytest.fixture
@@ -39,6 +39,24 @@ def test_rows_that_were_not_flushed_do_not_count(tmp_path: Path) -> None:
     assert len(store) == 5
     again = ShardedArray.open(tmp_path / "a")
     assert again is not None and len(again) == 5
+
+
+def test_some_rows_are_taken_in_the_order_asked_for_from_shards_of_their_own_size(tmp_path: Path) -> None:
+    rows = np.random.default_rng(0).normal(size=(23, 6)).astype(np.float16)
+    store = ShardedArray.create(tmp_path / "a", 6, shard_rows=4)
+    store.append(rows)
+    store.flush()
+    again = ShardedArray.open(tmp_path / "a")
+    assert again is not None
+    assert len(list((tmp_path / "a").glob("rows-*.npy"))) == 6
+    np.testing.assert_array_equal(again.read(), rows)
+    wanted = np.array([22, 0, 5, 5, 4])
+    np.testing.assert_array_equal(again.take(wanted), rows[wanted])
+    tiles = StoredTiles(again, 2, 20)
+    assert (len(tiles), tiles.shape) == (20, (20, 3, 2))
+    np.testing.assert_array_equal(tiles[3:9], rows[3:9].reshape(6, 3, 2))
+    np.testing.assert_array_equal(tiles[15:99], rows[15:20].reshape(5, 3, 2))
+    np.testing.assert_array_equal(tiles[wanted[1:]], rows[wanted[1:]].reshape(4, 3, 2))
 
 
 def test_a_killed_writer_leaves_the_old_file_whole(tmp_path: Path) -> None:

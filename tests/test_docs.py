@@ -1,6 +1,7 @@
 """Everything a person can name is named in the README or the docs."""
 
 import re
+from collections.abc import Iterable
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,7 @@ from annotator.backbones import BACKBONES
 from annotator.backbones.fine_tuning import TUNINGS
 from annotator.cli import app
 from annotator.exporters import EXPORTERS
+from annotator.importers.labels import LABEL_IMPORTERS
 from annotator.learning.calibration import CALIBRATIONS
 from annotator.learning.extra import EXTRA
 from annotator.learning.heads import HEADS
@@ -17,7 +19,11 @@ from annotator.learning.losses import LOSSES
 from annotator.learning.partial import PARTIAL
 from annotator.learning.queries import BANDIT, QUERIES
 from annotator.learning.votes import VOTES
+from annotator.services.reviewing import CAUSES
+from annotator.services.vocabulary_fields import FIELDS
+from annotator.services.vocabulary_operations import OPERATIONS
 from annotator.settings import Settings
+from annotator.terms import Verdict
 
 ROOT = Path(__file__).parent.parent
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
@@ -30,24 +36,28 @@ def test_every_command_is_named(verb: str) -> None:
     assert re.search(rf"annotator {verb}\b", TEXT), f"write of `annotator {verb}` in docs/guide.md"
 
 
-@pytest.mark.parametrize(
-    "name",
-    [*EXPORTERS, *QUERIES, *HEADS, *LOSSES, *PARTIAL, *CALIBRATIONS, *EXTRA, *BACKBONES, *TUNINGS, *VOTES, BANDIT],
-    ids=[
-        *(f"exporter {name}" for name in EXPORTERS),
-        *(f"query strategy {name}" for name in QUERIES),
-        *(f"head {name}" for name in HEADS),
-        *(f"loss {name}" for name in LOSSES),
-        *(f"way to read unknown labels {name}" for name in PARTIAL),
-        *(f"calibration {name}" for name in CALIBRATIONS),
-        *(f"extra material {name}" for name in EXTRA),
-        *(f"backbone {name}" for name in BACKBONES),
-        *(f"way to tune {name}" for name in TUNINGS),
-        *(f"vote policy {name}" for name in VOTES),
-        f"query strategy {BANDIT}",
-    ],
-)
+FAMILIES: dict[str, Iterable[str]] = {
+    "exporter": EXPORTERS,
+    "label importer": LABEL_IMPORTERS,
+    "query strategy": [*QUERIES, BANDIT],
+    "head": HEADS,
+    "loss": LOSSES,
+    "way to read unknown labels": PARTIAL,
+    "calibration": CALIBRATIONS,
+    "extra material": EXTRA,
+    "backbone": BACKBONES,
+    "way to tune": TUNINGS,
+    "vote policy": VOTES,
+    "change of the vocabulary": OPERATIONS,
+    "field of a tag": FIELDS,
+    "cause of a review": CAUSES,
+    "verdict": Verdict,
+}
+
+
+@pytest.mark.parametrize("name", [f"{family}: {name}" for family, names in FAMILIES.items() for name in names])
 def test_every_member_of_a_family_is_named(name: str) -> None:
+    name = name.partition(": ")[2]
     assert re.search(rf"(?<!\w){name}(?!\w)", TEXT, re.IGNORECASE), f"write of {name!r} in docs/guide.md"
 
 

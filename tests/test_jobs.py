@@ -15,6 +15,7 @@ from PIL import Image as Picture
 
 from annotator import jobs
 from annotator.errors import MissingError, UnknownNameError
+from annotator.progress import silent
 from annotator.services import labelling, replaying
 from annotator.services.embedding import current_backbone
 from annotator.services.importing import import_pictures
@@ -90,6 +91,12 @@ def test_without_a_worker_the_command_is_told(workspace: Workspace) -> None:
 def test_an_unknown_kind_of_job_brings_the_near_one(workspace: Workspace) -> None:
     with pytest.raises(UnknownNameError, match="did you mean 'embed'"):
         jobs.enqueue(workspace, "embedd")
+
+
+def test_the_job_embeds_tiles_where_they_are_asked_for(filled: Workspace) -> None:
+    asked = jobs.KINDS["embed"](filled, {"tiles": True}, silent)
+    assert (asked["new"], asked["tiles"]["new"]) == (0, 48)
+    assert jobs.KINDS["embed"](filled, {}, silent)["tiles"]["images"] == 48
 
 
 @pytest.mark.slow

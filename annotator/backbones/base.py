@@ -10,25 +10,30 @@ from numpy.typing import NDArray
 from PIL.Image import Image
 
 
-class Backbone(Protocol):
-    """A frozen image (and maybe text) encoder. `preprocess` runs in decoding threads, the rest in one thread."""
+class PictureEncoder(Protocol):
+    """Pictures to rows of numbers. `preprocess` runs in decoding threads, the rest in one thread."""
 
-    name: str
-    """Identity with version: other weights, other name. It becomes part of file names."""
     dim: int
-    device: str
     batch_size: int
     draft_size: int
     """The shorter side in pixels a JPEG may be reduced to while it is decoded, without harm to the vectors."""
-    has_texts: bool
 
     def preprocess(self, image: Image) -> NDArray[Any]:
         """One upright RGB picture to an array of fixed shape and dtype."""
         ...
 
     def encode_images(self, batch: NDArray[Any]) -> NDArray[np.float32]:
-        """(B, ...) stacked results of `preprocess` to (B, dim) unit vectors."""
+        """(B, ...) stacked results of `preprocess` to (B, dim)."""
         ...
+
+
+class Backbone(PictureEncoder, Protocol):
+    """A frozen image (and maybe text) encoder. `encode_images` gives unit vectors."""
+
+    name: str
+    """Identity with version: other weights, other name. It becomes part of file names."""
+    device: str
+    has_texts: bool
 
     def encode_texts(self, texts: Sequence[str]) -> NDArray[np.float32] | None:
         """(T, dim) unit vectors in the space of the pictures; None without a text tower."""

@@ -1,14 +1,34 @@
-"""Snapshot to files: `EXPORTERS[format](snapshot)` gives {file name: content}; writing is the service's."""
+"""Records to files: `EXPORTERS[format](records, sink)` streams them; where they go is the service's."""
 
-from collections.abc import Callable
+from annotator.exporters.base import Exporter, ExportOptions, Sink
+from annotator.exporters.coco import COCO, COCO_PLAIN
+from annotator.exporters.csv import CSV, CSV_WIDE
+from annotator.exporters.cvat import CVAT
+from annotator.exporters.fiftyone import FIFTYONE
+from annotator.exporters.folders import IMAGEFOLDER, YOLO_CLASSIFICATION
+from annotator.exporters.huggingface import HUGGINGFACE
+from annotator.exporters.json import JSON, JSONL
+from annotator.exporters.label_studio import LABEL_STUDIO
+from annotator.exporters.parquet import PARQUET
+from annotator.exporters.webdataset import WEBDATASET
+from annotator.exporters.yolo_detection import YOLO_DETECTION
 
-from annotator.exporters.coco import coco
-from annotator.exporters.json import json_labels
-from annotator.snapshot import Snapshot
-
-Exporter = Callable[[Snapshot], dict[str, bytes]]
+__all__ = ["EXPORTERS", "ExportOptions", "Exporter", "Sink"]
 
 EXPORTERS: dict[str, Exporter] = {
-    "coco": coco,
-    "json": json_labels,
+    "coco": COCO,
+    "coco_plain": COCO_PLAIN,
+    "json": JSON,
+    "jsonl": JSONL,
+    "csv": CSV,
+    "csv_wide": CSV_WIDE,
+    "parquet": PARQUET,
+    "huggingface": HUGGINGFACE,
+    "fiftyone": FIFTYONE,
+    "label_studio": LABEL_STUDIO,
+    "cvat": CVAT,
+    "yolo_classification": YOLO_CLASSIFICATION,
+    "yolo_detection": YOLO_DETECTION,
+    "webdataset": WEBDATASET,
+    "imagefolder": IMAGEFOLDER,
 }

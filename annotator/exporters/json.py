@@ -1,45 +1,65 @@
 """JSON: per image every answered tag with its state, and who or what decided it, and when."""
 
-import json
+from collections.abc import Callable
 from typing import Any
 
-import numpy as np
-
-from annotator.exporters.names import iso_time, relative_names
-from annotator.snapshot import SPLIT_CODES, Snapshot
-from annotator.terms import LabelState, Origin
-
-
-def json_labels(snapshot: Snapshot) -> dict[str, bytes]:
-    """{"labels.json": {"snapshot", "root", "tags", "images"}}; a tag missing from an image was never asked about."""
-    root, names = relative_names(snapshot.files)
-    document = {
-        "snapshot": snapshot.hash,
-        "root": root,
-        "tags": [
-            {"name": tag.name, "definition": tag.definition, "synonyms": list(tag.synonyms), "parent": tag.parent}
-            for tag in snapshot.tags
-        ],
-        "images": [_image(snapshot, place, name) for place, name in enumerate(names)],
-    }
-    return {"labels.json": json.dumps(document, ensure_ascii=False, indent=1).encode()}
+from annotator.exporters import headers
+from annotator.exporters.base import ORIGIN_KEYS, STATE_KEYS, Exporter, Sink, json_lines, open_text, to_json
+from annotator.exporters.names import iso_time
+from annotator.records import Header, Record, Records
 
 
-def _image(snapshot: Snapshot, place: int, name: str) -> dict[str, Any]:
-    return {
-        "file": name,
-        "sha256": snapshot.sha256[place],
-        "width": int(snapshot.sizes[place, 0]),
-        "height": int(snapshot.sizes[place, 1]),
-        "split": SPLIT_CODES[snapshot.splits[place]].value,
-        "labels": [
-            {
-                "tag": snapshot.tags[tag].name,
-                "state": LabelState(snapshot.labels[place, tag]).name.lower(),
-                "origin": Origin(snapshot.origins[place, tag]).name.lower(),
-                "by": snapshot.decider_names[snapshot.deciders[place, tag]],
-                "at": iso_time(int(snapshot.decided_at[place, tag])),
-            }
-            for tag in np.flatnonzero(snapshot.origins[place] != Origin.NOBODY).tolist()
-        ],
-    }
+def write_json(records: Records, sink: Sink) -> None:
+    """{"snapshot", "root", "tags", "relations", "images"}; a tag missing from an image was never asked about."""
+    entry = entries(records.header)
+    with open_text(sink, "labels.json") as out:
+        out.write(to_json(headers.as_json(records.header))[:-1] + ',"images":[')
+        json_lines(out, map(entry, records.read()))
+        out.write("\n]}\n")
+
+
+def write_jsonl(records: Records, sink: Sink) -> None:
+    """First {"header": …} of the same fields, then one image a line."""
+    entry = entries(records.header)
+    with open_text(sink, "labels.jsonl") as out:
+        out.write(to_json({"header": headers.as_json(records.header)}) + "\n")
+        for record in records.read():
+            out.write(to_json(entry(record)) + "\n")
+
+
+def entries(header: Header) -> Callable[[Record], dict[str, Any]]:
+    """How one record of a collection is told; suggestions and boxes only where there are any."""
+    names = [tag.name for tag in header.tags]
+
+    def entry(record: Record) -> dict[str, Any]:
+        told: dict[str, Any] = {
+            "file": record.file,
+            "sha256": record.sha256,
+            "width": record.width,
+            "height": record.height,
+            "split": record.split,
+            "labels": [
+                {
+                    "tag": names[tag],
+                    "state": STATE_KEYS[state],
+                    "origin": ORIGIN_KEYS[origin],
+                    "by": by,
+                    "at": iso_time(at),
+                }
+                for tag, state, origin, by, at in record.labels
+            ],
+        }
+        if record.suggestions:
+            told["suggestions"] = [
+                {"tag": names[tag], "score": round(score, 4), "origin": origin}
+                for tag, score, origin in record.suggestions
+            ]
+        if record.boxes:
+            told["boxes"] = [{"tag": names[tag], "box": box} for tag, *box in record.boxes]
+        return told
+
+    return entry
+
+
+JSON = Exporter(write_json, "one document, everything", "labels.json", suggestions=True)
+JSONL = Exporter(write_jsonl, "one image a line, everything", "labels.jsonl", suggestions=True)

@@ -31,6 +31,9 @@ FloatArray = NDArray[np.float64]
 BoolArray = NDArray[np.bool_]
 
 
+LEAST_ALPHA = 1e-9  # stands for nothing: a set proves itself under it only when nearly all of it is drawn
+
+
 class Decision(StrEnum):
     SETTLE = "settle"
     FAIL = "fail"
@@ -116,6 +119,15 @@ def spend(alpha: float, attempt: int, share: float = 0.5) -> float:
             f"alpha {alpha}, attempt {attempt}, share {share}: need 0 < alpha < 1, attempt >= 1, share <= 1"
         )
     return alpha * share / (attempt * (attempt + 1))
+
+
+def next_alpha(alpha: float, tried: int, used: float) -> float:
+    """What the next attempt of a side may spend after `tried` ones that spent `used` of the side's half of `alpha`.
+
+    Attempt k takes 1 / (k + 1) of what is left: `spend`, where all before it took their share and no more. So the sum
+    never exceeds the half, whatever is spent besides.
+    """
+    return max(LEAST_ALPHA, (alpha / 2 - used) / (tried + 2))
 
 
 def answered_prefix(answers: NDArray[np.int8], asked: BoolArray) -> NDArray[np.int8]:

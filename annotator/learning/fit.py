@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from annotator.arrays import Tiles
 from annotator.errors import BadInputError, DeviceError, UnknownNameError, UsageError
 from annotator.learning.extra import EXTRA, Given
 from annotator.learning.heads import HEADS, FitReport, Head, HeadSettings, Progress, Training
@@ -26,6 +27,8 @@ def fit_head(
     targets: NDArray[np.floating[Any]] | None = None,
     validation: Validation | None = None,
     unlabelled: Features | None = None,
+    tiles: Tiles | None = None,
+    validation_tiles: Tiles | None = None,
     device: str = "cpu",
     warm: Head | None = None,
     settings: HeadSettings | None = None,
@@ -38,7 +41,8 @@ def fit_head(
     `texts` (C, D) text vectors, a row of zeros for a tag without; `weights` (N, C) >= 0 for single answers;
     `targets` (N, C) in 0..1, beliefs that take the place of the labels: every entry counts then, with its weight;
     `validation` held-out (X, labels) that choose the penalty per tag; `unlabelled` (M, D) other images of the
-    collection, for heads that learn its shape from them; `device` "cpu" or "cuda";
+    collection, for heads that learn its shape from them; `tiles` (N, P, D) of the images and `validation_tiles` of the
+    validation images, for the heads of WITH_TILES; `device` "cpu" or "cuda";
     `warm` an earlier head of the same kind and tags to start from (the answer is the same, it is only found sooner);
     `settings`, or single fields of it as keywords (`ridge=0.3`); `progress` may raise to stop the fit.
 
@@ -59,12 +63,16 @@ def fit_head(
     if unlabelled is not None:
         _check_shape("the unlabelled embeddings", unlabelled, (len(unlabelled), X.shape[1]))
     _check_companions(X, labels, texts, weights, warm)
+    _check_tiles(X, tiles, validation, validation_tiles)
     _check_targets(labels, targets)
     _check_device(device)
     chosen = _settings(settings, changes)
     if targets is not None and chosen.loss != "masked_bce":
         raise UsageError(f"the loss {chosen.loss!r} knows only present and absent; beliefs need 'masked_bce'")
-    given = Training(X, labels, texts, weights, targets, validation, unlabelled, device, warm, chosen, progress)
+    given = Training(
+        X, labels, texts, weights, targets, validation, unlabelled, device, warm, chosen, progress, tiles,
+        validation_tiles,
+    )  # fmt: skip
     return HEADS[name](given)
 
 
@@ -91,7 +99,7 @@ def fit_partial(
     for number in range(chosen.turns):
         reading = chosen.read(Turn(labels, number, chosen.turns - 1, probabilities, prevalence))
         head, report = fit_head(name, X, labels, targets=reading.targets, weights=reading.weights, warm=head, **options)
-        probabilities = head.probabilities(np.asarray(X))
+        probabilities = head.probabilities(np.asarray(X), options.get("tiles"))
     return head, report
 
 
@@ -107,7 +115,8 @@ def fit_with(
     """Train the head called `name` on the answers and on the extra material of `source` (a key of EXTRA).
 
     `unlabelled` (M, D) images nobody answered; `teacher` (M, C) their probabilities by another model, for distillation;
-    `options` as in `fit_head`, without weights and targets. Whether it helps on a pack, `benchmarks.few_shot` shows.
+    `options` as in `fit_head`, without weights, targets and tiles. Whether it helps on a pack, `benchmarks.few_shot`
+    shows.
     """
     if source not in EXTRA:
         raise UnknownNameError("extra material", source, EXTRA)
@@ -181,6 +190,19 @@ def _check_companions(
     if warm is not None:
         size = warm.lift.size if warm.lift else 0
         _check_shape("the earlier head", warm.weights, (tags, width + size))
+
+
+def _check_tiles(
+    X: Features, tiles: Tiles | None, validation: Validation | None, validation_tiles: Tiles | None
+) -> None:
+    """That the validation images have tiles where the others have: a head must be judged as it is used."""
+    if tiles is not None and tiles.shape[::2] != X.shape:
+        raise UsageError(f"the tiles have shape {tiles.shape}; the embeddings {X.shape} ask for (N, P, D)")
+    if validation is not None and tiles is not None:
+        held_out = validation[0]
+        if validation_tiles is None or validation_tiles.shape[::2] != held_out.shape:
+            shape = None if validation_tiles is None else validation_tiles.shape
+            raise UsageError(f"the validation tiles have shape {shape}; their embeddings are {held_out.shape}")
 
 
 def _check_targets(labels: NDArray[np.int8], targets: NDArray[np.floating[Any]] | None) -> None:

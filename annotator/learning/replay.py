@@ -13,10 +13,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from annotator.arrays import Tiles
 from annotator.errors import UnknownNameError, UsageError
 from annotator.learning import metrics
 from annotator.learning.fit import fit_head
-from annotator.learning.heads import HEADS, Head
+from annotator.learning.heads import HEADS, WITH_TILES, Head
 from annotator.learning.losses import LOSSES
 from annotator.learning.queries import DEFAULT, QUERIES, Pool, with_control
 from annotator.terms import LabelState
@@ -30,7 +31,7 @@ class Material:
     """What is replayed: N images, C tags, of which the two sets of rows share no image and no near-duplicates.
 
     X (N, D) embeddings; labels (N, C) int8 truth, -1 unknown; pool rows may be asked, held_out rows measure;
-    texts (C, D) or None; groups (N,) near-duplicate groups or None.
+    texts (C, D) or None; groups (N,) near-duplicate groups or None; tiles (N, P, D) or None.
     """
 
     X: NDArray[np.floating[Any]]
@@ -39,6 +40,7 @@ class Material:
     held_out: NDArray[np.int64]
     texts: NDArray[np.floating[Any]] | None = None
     groups: NDArray[np.int64] | None = None
+    tiles: Tiles | None = None
 
     def __post_init__(self) -> None:
         if len(np.intersect1d(self.pool, self.held_out)):
@@ -98,14 +100,15 @@ def replay(
     done: list[tuple[int, float, float, float, float]] = []
     for turn, wanted in enumerate(_reachable(steps, len(left))):
         began = time.perf_counter()
-        pool = _pool(material, asked, left, head)
+        pool = _pool(material, recipe, asked, left, head)
         count = wanted - (done[-1][0] if done else 0)
         rows = with_control(QUERIES[recipe.strategy], pool, count, recipe.control, rng).picks.rows
         asked[rows], left = material.labels[rows], np.setdiff1d(left, rows)
         chosen = time.perf_counter()
         head = _trained(material, recipe, asked, device)
         trained = time.perf_counter()
-        scores, truth = head.probabilities(material.X[material.held_out]), material.labels[material.held_out]
+        scores = head.probabilities(*_seen(material, recipe, material.held_out))
+        truth = material.labels[material.held_out]
         figures = metrics.mean_average_precision(scores, truth), metrics.micro_f1(scores, truth)
         done.append((wanted, *figures, chosen - began, trained - chosen))
         progress(turn + 1, len(steps))
@@ -119,22 +122,30 @@ def _reachable(steps: Sequence[int], size: int) -> list[int]:
     return [step for step in steps if step <= size]
 
 
-def _pool(material: Material, asked: NDArray[np.int8], left: NDArray[np.int64], head: Head | None) -> Pool:
+def _seen(material: Material, recipe: Recipe, rows: NDArray[np.int64]) -> tuple[Any, Any]:
+    """Vectors of some images, and their tiles for a head that looks at them."""
+    tiles = material.tiles if recipe.head in WITH_TILES else None
+    return material.X[rows], None if tiles is None else tiles[rows]
+
+
+def _pool(
+    material: Material, recipe: Recipe, asked: NDArray[np.int8], left: NDArray[np.int64], head: Head | None
+) -> Pool:
     probabilities = variance = None
     if head is not None:
         # Only the pool is scored: no strategy looks at other rows.
         shape = material.labels.shape
         probabilities, variance = np.zeros(shape, np.float32), np.zeros(shape, np.float32)
-        probabilities[material.pool] = head.probabilities(material.X[material.pool])
-        variance[material.pool] = head.variances(material.X[material.pool])
-    return Pool(left, asked, material.X, probabilities, variance, material.groups)
+        seen = _seen(material, recipe, material.pool)
+        probabilities[material.pool] = head.probabilities(*seen)
+        variance[material.pool] = head.variances(*seen)
+    return Pool(left, asked, material.X, probabilities, variance, material.groups, tiles=material.tiles)
 
 
 def _trained(material: Material, recipe: Recipe, asked: NDArray[np.int8], device: str) -> Head:
     rows = np.flatnonzero((asked != LabelState.UNKNOWN).any(1))
-    head, _ = fit_head(
-        recipe.head, material.X[rows], asked[rows], texts=material.texts, device=device, loss=recipe.loss
-    )
+    X, tiles = _seen(material, recipe, rows)
+    head, _ = fit_head(recipe.head, X, asked[rows], texts=material.texts, tiles=tiles, device=device, loss=recipe.loss)
     return head
 
 

@@ -94,10 +94,10 @@ def settle_all(truth: Labels, score: Score, rule: Rule, terms: Terms | None = No
         )
     if len(truth) <= chosen.first:
         raise UsageError(f"{len(truth)} images are not more than the first sample of {chosen.first}; nothing is left")
-    return _Cascade(truth, score, rule, chosen).run()
+    return Cascade(truth, score, rule, chosen).run()
 
 
-class _Cascade:
+class Cascade:
     """The state of one run, all tags side by side."""
 
     def __init__(self, truth: Labels, score: Score, rule: Rule, terms: Terms) -> None:
@@ -194,16 +194,20 @@ class _Cascade:
         return int((self.asked[:, tag] == 1).sum()) - drawn
 
     def _standing(self) -> Standing:
-        terms, tags = self.terms, range(self.truth.shape[1])
+        tags = range(self.truth.shape[1])
         return Standing(
             found=np.array([self._found(tag) for tag in tags], np.float64),
             surplus=np.array([self._surplus(tag) for tag in tags], np.float64),
             missed=np.array([self._missed(tag) for tag in tags], np.float64),
-            accept_alpha=np.array([spend(terms.alpha, 1 + int(k)) for k in self.attempts[0]]),
-            reject_alpha=np.array([spend(terms.alpha, 1 + int(k)) for k in self.attempts[1]]),
+            accept_alpha=np.array([self.alpha(0, tag) for tag in tags]),
+            reject_alpha=np.array([self.alpha(1, tag) for tag in tags]),
             accept_fails=self.fails[0],
             reject_fails=self.fails[1],
         )
+
+    def alpha(self, side: int, tag: int) -> float:
+        """What the next attempt of a side, 0 accept or 1 reject, may spend."""
+        return spend(self.terms.alpha, 1 + int(self.attempts[side, tag]))
 
     def _found(self, tag: int) -> float:
         return self._people(tag) + sum(state.low for state in self.accepted[tag])
@@ -216,14 +220,21 @@ class _Cascade:
         return sum(state.high - state.positives for state in self.rejected[tag])
 
     def _audit(self, p: NDArray[np.floating[Any]], planned: Plan, tag: int) -> None:
-        is_open, proposal, terms = self.open()[:, tag], planned.proposal, self.terms
-        goal = AcceptGoal(terms.precision, self._surplus(tag), corrected=True)
-        accepts = partial(audits.audit_accepted, goal=goal)
-        self._audit_side(0, tag, is_open & proposal.accepted(p, tag), proposal.accept_positives[tag], accepts)
+        self._audit_accepted(p, planned, tag)
         # Recall builds on what was accepted just now.
-        missed = RejectGoal(terms.recall, self._found(tag), self._missed(tag))
-        rejects = partial(audits.audit_rejected, goal=missed)
-        self._audit_side(1, tag, is_open & proposal.rejected(p, tag), proposal.reject_positives[tag], rejects)
+        self._audit_rejected(p, planned, tag)
+
+    def _audit_accepted(self, p: NDArray[np.floating[Any]], planned: Plan, tag: int) -> None:
+        goal = AcceptGoal(self.terms.precision, self._surplus(tag), corrected=True)
+        members = self.open()[:, tag] & planned.proposal.accepted(p, tag)
+        judge = partial(audits.audit_accepted, goal=goal)
+        self._audit_side(0, tag, members, planned.proposal.accept_positives[tag], judge)
+
+    def _audit_rejected(self, p: NDArray[np.floating[Any]], planned: Plan, tag: int) -> None:
+        goal = RejectGoal(self.terms.recall, self._found(tag), self._missed(tag))
+        members = self.open()[:, tag] & planned.proposal.rejected(p, tag)
+        judge = partial(audits.audit_rejected, goal=goal)
+        self._audit_side(1, tag, members, planned.proposal.reject_positives[tag], judge)
 
     def _audit_side(
         self, side: int, tag: int, members: NDArray[np.bool_], expected: float, audit: Callable[..., AuditState]
@@ -232,8 +243,7 @@ class _Cascade:
         if not len(draws):
             return
         prior = set_prior(expected / len(draws), (ACCEPT_PRIOR, REJECT_PRIOR)[side])
-        alpha = spend(self.terms.alpha, 1 + int(self.attempts[side, tag]))
-        judge = partial(audit, size=len(draws), alpha=alpha, prior=prior)
+        judge = partial(audit, size=len(draws), alpha=self.alpha(side, tag), prior=prior)
         page = (self.terms.page_accept, self.terms.page_reject)[side]
         self._end(tag, draws, _decide(self.truth[draws, tag], judge, page), side)
 

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from annotator.arrays import Tiles
 from annotator.errors import UsageError
 from annotator.terms import LabelState
 
@@ -28,6 +29,8 @@ class ScoringInput:
     neighbours            (rows (N, k), scores (N, k)): near images of each image, best first, -1 for none; None to let
                           the source look among the answered images itself
     probabilities (N, C)  of the model in use, calibrated, or None
+    tiles (N, P, D)       unit vectors of P tiles of each image, or None where not all images have them
+    imported (N, C)       probabilities a file brought along, NaN where it says nothing, or None
     """
 
     images: Vectors
@@ -36,6 +39,8 @@ class ScoringInput:
     groups: NDArray[np.integer[Any]]
     neighbours: tuple[Rows, Float] | None = None
     probabilities: Vectors | None = None
+    tiles: Tiles | None = None
+    imported: Vectors | None = None
 
     def __post_init__(self) -> None:
         count, tags = self.labels.shape
@@ -44,6 +49,8 @@ class ScoringInput:
             ("texts", self.texts, (tags, self.images.shape[-1])),
             ("groups", self.groups, (count,)),
             ("probabilities", self.probabilities, (count, tags)),
+            ("tiles", self.tiles, (count, None, self.images.shape[-1])),
+            ("imported", self.imported, (count, tags)),
         ]
         if self.neighbours is not None:
             wanted += [("neighbours", part, (count, self.neighbours[0].shape[-1])) for part in self.neighbours]
@@ -64,6 +71,8 @@ class Scorer:
     score: Callable[[ScoringInput], Float | None]
     gives_probabilities: bool
     """Whether scores lie in [0, 1]; they are compared with other sources as log-odds then."""
+    level: tuple[float, float] | None = None
+    """(mean, spread) that scores are levelled by, where those of the pool tell nothing; None: those of the pool."""
 
 
 def chunks(count: int, numbers_per_row: int) -> Iterator[slice]:

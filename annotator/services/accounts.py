@@ -97,6 +97,7 @@ def add(
             raise ConflictError(f"{person.name} has an account; change its role or password instead")
         _set(session, person, password, email)
         person.role = role
+        person.stamp += 1  # who worked here under this name before, without a password, has to sign in now
         return _described(person)
 
 

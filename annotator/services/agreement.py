@@ -9,6 +9,7 @@ from annotator.learning.heads import HEADS
 from annotator.learning.losses import LOSSES
 from annotator.learning.queries import BANDIT, QUERIES
 from annotator.learning.votes import VOTES
+from annotator.services.rights import Right, needs
 from annotator.workspace import Project, Workspace
 
 FAMILIES: dict[str, Any] = {"strategy": [*QUERIES, BANDIT], "head": HEADS, "loss": LOSSES, "vote_policy": VOTES}
@@ -23,6 +24,7 @@ def described(workspace: Workspace) -> list[dict[str, Any]]:
     ]
 
 
+@needs(Right.PROJECT)
 def change(workspace: Workspace, changes: Sequence[str]) -> None:
     """Apply changes written as NAME=VALUE; a value is JSON, or text where it is none. All of them or none.
 

@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from annotator.errors import BadInputError
+from annotator.services.judgements import Judgement
 from annotator.terms import LabelState, WorkMode
 
 MOST_LABELS = 10_000  # in one item: a page of pictures or an image with every tag of a large vocabulary
@@ -26,6 +27,8 @@ class Answer:
     tag: int | None = None
     """The one tag that was asked about; None where all tags on the screen were."""
     session: int | None = None
+    verdict: Judgement | None = None
+    """A reviewer's decision instead of labels."""
     problem: str | None = None
     """What is wrong with it; such an answer is noted and acknowledged, so that those behind it do not wait."""
 
@@ -87,6 +90,7 @@ def _circumstances(seq: int, item: dict[str, Any]) -> dict[str, Any]:
     return {
         "undo_client": client, "tag": item.get("tag"), "session": item.get("session"),
         "mode": None if mode is None else WorkMode(mode),
+        "verdict": None if item.get("verdict") is None else Judgement.received(item["verdict"]),
     }  # fmt: skip
 
 

@@ -10,7 +10,7 @@ from annotator.learning.calibration import fit_calibration
 from annotator.learning.fit import fit_head
 from annotator.learning.settling import Labels, Outcome, Rows, Rule, Score, Terms, settle_all
 from annotator.services.embedding import current_backbone, text_vectors
-from annotator.services.rounds import costs_of
+from annotator.services.round_plans import costs_of
 from annotator.services.scripted import Truth
 from annotator.services.snapshots import take
 from annotator.terms import LabelState

@@ -9,8 +9,18 @@ from sqlalchemy import select
 from annotator.learning import audits
 from annotator.learning.audits import AuditState, Certificate
 from annotator.learning.planning import SMALLEST, Plan
-from annotator.services.round_sets import ACCEPT, PEOPLE, REJECT, Positives, at_least, settled_sets, spent, state_of
-from annotator.services.rounds import Planned, planned
+from annotator.services.round_plans import Planned, planned
+from annotator.services.round_sets import (
+    ACCEPT,
+    PEOPLE,
+    REJECT,
+    Positives,
+    at_least,
+    is_accept,
+    settled_sets,
+    spent,
+    state_of,
+)
 from annotator.services.snapshots import take
 from annotator.snapshot import Snapshot
 from annotator.terms import LabelState, Origin
@@ -34,7 +44,7 @@ class _Proved:
 
 def _proved(counted: Positives, place: int, sets: list[RoundSet]) -> _Proved:
     own = [one for one in sets if one.tag_id == counted.snapshot.tags[place].id]
-    accepted, rejected = ([state_of(one) for one in own if one.side == side] for side in (ACCEPT, REJECT))
+    accepted, rejected = ([state_of(one) for one in own if is_accept(one) == side] for side in (True, False))
     people = counted.of_people(place, own) + sum(state.positives for state in accepted)
     return _Proved(people, accepted, rejected)
 
@@ -109,6 +119,7 @@ def alarms(workspace: Workspace, snapshot: Snapshot) -> list[dict[str, Any]]:
         sets, counted = settled_sets(session), Positives(workspace, session, snapshot)
         targets = {round_.number: round_.targets for round_ in session.scalars(select(Round))}
         place = {tag.id: number for number, tag in enumerate(snapshot.tags)}
+        proved = {number: _proved(counted, number, sets).certify() for number in place.values()}
         return [
             {
                 "round": set_.round_number, "tag": snapshot.tags[place[set_.tag_id]].name, "side": set_.side,
@@ -116,11 +127,11 @@ def alarms(workspace: Workspace, snapshot: Snapshot) -> list[dict[str, Any]]:
             }
             for set_ in sets
             if set_.tag_id in place
-            if not _holds(set_.side, _proved(counted, place[set_.tag_id], sets).certify(), targets[set_.round_number])
+            if not _holds(is_accept(set_), proved[place[set_.tag_id]], targets[set_.round_number])
         ]  # fmt: skip
 
 
-def _holds(side: str, now: Certificate, targets: dict[str, Any]) -> bool:
+def _holds(accepts: bool, now: Certificate, targets: dict[str, Any]) -> bool:
     """Whether the tag's certificate still reaches what was asked for when a set of this side was settled."""
-    reached, wanted = (now.precision, "precision") if side == ACCEPT else (now.recall, "recall")
+    reached, wanted = (now.precision, "precision") if accepts else (now.recall, "recall")
     return bool(reached >= targets[wanted] - ROUNDING)

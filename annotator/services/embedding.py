@@ -5,7 +5,7 @@ import io
 import json
 import time
 from collections import deque
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import lru_cache
@@ -19,11 +19,13 @@ from sqlalchemy import func, select
 
 from annotator.arrays import ShardedArray, write_whole
 from annotator.backbones import Backbone, open_backbone
+from annotator.backbones.base import PictureEncoder
 from annotator.errors import MissingError, PictureError
 from annotator.importers.opening import read_bytes
 from annotator.importers.pictures import open_oriented
 from annotator.progress import Progress, silent
 from annotator.scoring.zero_shot import PROMPT_TEMPLATES, Encode, prompt_ensemble
+from annotator.services.rights import Right, needs
 from annotator.snapshot import SnapshotTag
 from annotator.workspace import Workspace
 from db.models import Image, ImageFile
@@ -46,32 +48,45 @@ class EmbedReport:
         return self.new / self.seconds if self.seconds else 0.0
 
 
+@needs(Right.TRAIN)
 def embed(
     workspace: Workspace, spec: str | None = None, progress: Progress = silent, backbone: Backbone | None = None
 ) -> EmbedReport:
-    """Compute the missing vectors and make this backbone the project's.
-
-    Batches start at multiples of the batch size, so that a resumed run computes the very batches of an undisturbed
-    one. An image whose file is gone or broken gets a zero vector, is listed, and is tried again by the next run.
-    """
+    """Compute the missing vectors, as `complete` says, and make this backbone the project's."""
     spec = spec or workspace.project.backbone
     backbone = backbone or open_backbone(spec, workspace.settings.device)
     folder = workspace.embeddings_folder(backbone.name)
     folder.mkdir(parents=True, exist_ok=True)
     with FileLock(folder / "writer.lock"):
         store = ShardedArray.create(folder, backbone.dim, backbone=backbone.name, spec=spec)
-        uris = first_files(workspace)
-        report = EmbedReport(backbone.name, images=len(uris), new=len(uris) - len(store))
-        began = time.monotonic()
-        failed = _retried(workspace, backbone, store, uris)
-        for done in _fill(workspace, backbone, store, uris, failed):
-            progress(done, len(uris), "embedding")
-        report.unreadable = [uris[row] for row in failed]
-        report.seconds = time.monotonic() - began
+        report = EmbedReport(backbone.name)
+        complete(workspace, backbone, store, report, lambda done, total: progress(done, total, "embedding"))
     workspace.change_project(backbone=spec)
     note = {"name": backbone.name, "spec": spec, "texts": backbone.has_texts}
     write_whole(workspace.folder / "embeddings" / "current.json", json.dumps(note).encode())
     return report
+
+
+def complete(
+    workspace: Workspace,
+    encoder: PictureEncoder,
+    store: ShardedArray,
+    report: EmbedReport,
+    progress: Callable[[int, int], None],
+) -> None:
+    """Compute the rows that `store` lacks, and tell `report`.
+
+    Batches start at multiples of the batch size, so that a resumed run computes the very batches of an undisturbed
+    one. An image whose file is gone or broken gets a row of zeros, is listed, and is tried again by the next run.
+    """
+    uris = first_files(workspace)
+    report.images, report.new = len(uris), len(uris) - len(store)
+    began = time.monotonic()
+    failed = _retried(encoder, store, uris)
+    for done in _fill(workspace, encoder, store, uris, failed):
+        progress(done, len(uris))
+    report.unreadable = [uris[row] for row in failed]
+    report.seconds = time.monotonic() - began
 
 
 def current_backbone(workspace: Workspace) -> str | None:
@@ -141,34 +156,34 @@ def first_files(workspace: Workspace) -> list[str]:
         return list(session.scalars(query))
 
 
-def _retried(workspace: Workspace, backbone: Backbone, store: ShardedArray, uris: Sequence[str]) -> list[int]:
+def _retried(encoder: PictureEncoder, store: ShardedArray, uris: Sequence[str]) -> list[int]:
     """Try the rows again that an earlier run could not read; those that still cannot be read."""
-    file = workspace.embeddings_folder(backbone.name) / FAILED
+    file = store.folder / FAILED
     rows = json.loads(file.read_text()) if file.exists() else []
     still = []
     for row in rows:
         if row >= len(store):
             continue  # a run was killed before it had stored this row: it is computed with the missing ones
-        array = _prepared(backbone, uris[row])
+        array = _prepared(encoder, uris[row])
         if array is None:
             still.append(row)
         else:
-            store.put(row, backbone.encode_images(array[None])[0])
+            store.put(row, encoder.encode_images(array[None])[0])
     return still
 
 
 def _fill(
-    workspace: Workspace, backbone: Backbone, store: ShardedArray, uris: Sequence[str], failed: list[int]
+    workspace: Workspace, encoder: PictureEncoder, store: ShardedArray, uris: Sequence[str], failed: list[int]
 ) -> Iterator[int]:
     """Append the vectors of all rows that are not stored yet, and to `failed` the rows that could not be read.
 
     Yields how many rows are done.
     """
-    file = workspace.embeddings_folder(backbone.name) / FAILED
-    start = len(store) - len(store) % backbone.batch_size
+    file = store.folder / FAILED
+    start = len(store) - len(store) % encoder.batch_size
     flushed = time.monotonic()
-    for first, batch, unreadable in _decoded(workspace, backbone, uris, start):
-        vectors = backbone.encode_images(batch)
+    for first, batch, unreadable in _decoded(workspace, encoder, uris, start):
+        vectors = encoder.encode_images(batch)
         vectors[unreadable] = 0
         # The rows of a batch that was stored in part are computed with it and not stored twice.
         begun = max(0, len(store) - first)
@@ -184,17 +199,17 @@ def _fill(
 
 
 def _decoded(
-    workspace: Workspace, backbone: Backbone, uris: Sequence[str], start: int
+    workspace: Workspace, encoder: PictureEncoder, uris: Sequence[str], start: int
 ) -> Iterator[tuple[int, NDArray[np.generic], list[int]]]:
     """(first row, batch ready for the device, places that could not be read), decoded ahead."""
-    firsts = range(start, len(uris), backbone.batch_size)
-    chunks = (uris[first : first + backbone.batch_size] for first in firsts)
-    for first, arrays in zip(firsts, prepared_ahead(workspace, backbone, chunks), strict=True):
-        yield first, *_stacked(arrays, backbone)
+    firsts = range(start, len(uris), encoder.batch_size)
+    chunks = (uris[first : first + encoder.batch_size] for first in firsts)
+    for first, arrays in zip(firsts, prepared_ahead(workspace, encoder, chunks), strict=True):
+        yield first, *_stacked(arrays, encoder)
 
 
 def prepared_ahead(
-    workspace: Workspace, backbone: Backbone, chunks: Iterable[Sequence[str]]
+    workspace: Workspace, encoder: PictureEncoder, chunks: Iterable[Sequence[str]]
 ) -> Iterator[list[NDArray[np.generic] | None]]:
     """The pictures of each chunk of files, ready for the device, None for one that cannot be read.
 
@@ -208,7 +223,7 @@ def prepared_ahead(
         try:
             while True:
                 while len(waiting) <= AHEAD and (chunk := next(coming, None)) is not None:
-                    waiting.append([pool.submit(_prepared, backbone, uri) for uri in chunk])
+                    waiting.append([pool.submit(_prepared, encoder, uri) for uri in chunk])
                 if not waiting:
                     return
                 yield [future.result() for future in waiting.popleft()]
@@ -216,18 +231,20 @@ def prepared_ahead(
             pool.shutdown(wait=False, cancel_futures=True)
 
 
-def _prepared(backbone: Backbone, uri: str) -> NDArray[np.generic] | None:
+def _prepared(encoder: PictureEncoder, uri: str) -> NDArray[np.generic] | None:
     """One picture ready for the device; None when it cannot be read (any more)."""
     try:
-        return backbone.preprocess(open_oriented(read_bytes(uri), name=uri, shorter_side=backbone.draft_size))
+        return encoder.preprocess(open_oriented(read_bytes(uri), name=uri, shorter_side=encoder.draft_size))
     except PictureError:
         return None
 
 
-def _stacked(arrays: list[NDArray[np.generic] | None], backbone: Backbone) -> tuple[NDArray[np.generic], list[int]]:
+def _stacked(
+    arrays: list[NDArray[np.generic] | None], encoder: PictureEncoder
+) -> tuple[NDArray[np.generic], list[int]]:
     failed = [place for place, array in enumerate(arrays) if array is None]
     good = next((array for array in arrays if array is not None), None)
     if good is None:
-        good = backbone.preprocess(Picture.new("RGB", (32, 32)))
+        good = encoder.preprocess(Picture.new("RGB", (32, 32)))
     blank = np.zeros_like(good)
     return np.stack([blank if array is None else array for array in arrays]), failed

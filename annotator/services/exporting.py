@@ -1,72 +1,79 @@
-"""Accepted labels out to files: whole or not at all."""
+"""Accepted labels out to files: streamed, whole or not at all, and reconciled with the store."""
 
-import shutil
-import uuid
+import json
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
-from annotator.arrays import write_whole
 from annotator.errors import UnknownNameError, UsageError
-from annotator.exporters import EXPORTERS
-from annotator.services.snapshots import take
-from annotator.snapshot import Snapshot
-from annotator.terms import LabelState, Origin
+from annotator.exporters import EXPORTERS, Exporter, ExportOptions
+from annotator.progress import Progress, silent
+from annotator.services.reconciling import reconcile
+from annotator.services.records import collected
+from annotator.services.rights import Right, needs
+from annotator.services.sinks import REFERENCE, longest_side, whole
 from annotator.workspace import Workspace
 
+TABLE = "reconcile.json"
 
-def files(workspace: Workspace, format: str) -> tuple[dict[str, bytes], dict[str, Any]]:
-    """The files of an export and the table of what is in it."""
+
+@needs(Right.EXPORT)
+def export(
+    workspace: Workspace,
+    format: str,
+    path: Path,
+    options: ExportOptions | None = None,
+    progress: Progress = silent,
+) -> dict[str, Any]:
+    """Write an export to `path`: a file when the format makes one, else a folder that does not exist yet.
+
+    Answers with the table of `reconcile`; a folder holds it as reconcile.json. Raises UnknownNameError for a format
+    that is not in EXPORTERS, UsageError for a target or options that do not fit it.
+    """
+    options = options or ExportOptions()
+    exporter = chosen(format, options)
+    with (
+        whole(path, exporter, options.pictures) as sink,
+        collected(workspace, options, progress) as found,
+    ):
+        exporter(found.records, sink)
+        table = {
+            "format": format,
+            "snapshot": found.records.header.snapshot,
+            "tags": found.tags,
+            **reconcile(found, sink),
+            "loses": exporter.loses,
+            "unreadable": sink.unreadable,
+        }
+        if exporter.file is None:
+            with sink.open(TABLE) as out:
+                out.write(json.dumps(table, ensure_ascii=False, indent=1).encode())
+    return {"path": str(path.expanduser().absolute()), **table}
+
+
+def formats() -> list[dict[str, str]]:
+    """What there is to choose from: one line a format."""
+    return [
+        {
+            "format": name,
+            "what": one.what,
+            "writes": one.file or "a folder",
+            "pictures": {"never": "", "may": "on request", "must": "linked or copied"}[one.pictures],
+            "loses": one.loses or "nothing",
+        }
+        for name, one in EXPORTERS.items()
+    ]
+
+
+def chosen(format: str, options: ExportOptions) -> Exporter:
+    """The exporter called `format`, with what was asked of it checked before anything is read."""
     if format not in EXPORTERS:
         raise UnknownNameError("export format", format, EXPORTERS)
-    snapshot = take(workspace)
-    return EXPORTERS[format](snapshot), summary(snapshot)
-
-
-def export(workspace: Workspace, format: str, path: Path) -> dict[str, Any]:
-    """Write an export to `path`: a file when the format makes one, else a folder that does not exist yet."""
-    content, table = files(workspace, format)
-    path = path.expanduser().absolute()
-    if len(content) == 1 and not path.is_dir():
-        if not path.suffix:
-            raise UsageError(f"{path}: name a file, for example {path / 'labels.json'}, or a folder that exists")
-        write_whole(path, next(iter(content.values())))
-    else:
-        _write_folder(path, content)
-    return {"path": str(path), "format": format, **table}
-
-
-def summary(snapshot: Snapshot) -> dict[str, Any]:
-    """Images, tags and labels by state and by origin; unasked pairs are counted, not exported."""
-    asked = snapshot.origins != Origin.NOBODY
-    return {
-        "snapshot": snapshot.hash,
-        "images": len(snapshot),
-        "tags": len(snapshot.tags),
-        "states": {
-            **{state.name.lower(): int(((snapshot.labels == state) & asked).sum()) for state in LabelState},
-            "never asked": int((~asked).sum()),
-        },
-        "origins": {
-            origin.name.lower(): int(np.count_nonzero(snapshot.origins == origin))
-            for origin in Origin
-            if origin != Origin.NOBODY
-        },
-    }
-
-
-def _write_folder(path: Path, content: dict[str, bytes]) -> None:
-    if path.is_dir() and len(content) == 1:
-        for name, data in content.items():
-            write_whole(path / name, data)
-        return
-    if path.exists():
-        raise UsageError(f"{path} exists; name a folder that does not, or remove it first")
-    temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex[:8]}.tmp")
-    try:
-        for name, data in content.items():
-            write_whole(temporary / name, data)
-        temporary.rename(path)
-    finally:
-        shutil.rmtree(temporary, ignore_errors=True)
+    exporter = EXPORTERS[format]
+    longest_side(options.pictures)
+    if options.pictures != REFERENCE and exporter.pictures == "never":
+        others = ", ".join(name for name, one in EXPORTERS.items() if one.pictures != "never")
+        raise UsageError(f"{format} holds no pictures; formats that do: {others}")
+    if options.suggestions and not exporter.suggestions:
+        others = ", ".join(name for name, one in EXPORTERS.items() if one.suggestions)
+        raise UsageError(f"{format} has no place for suggestions; formats that have: {others}")
+    return exporter

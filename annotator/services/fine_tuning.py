@@ -22,6 +22,7 @@ from annotator.learning.metrics import mean_average_precision
 from annotator.progress import Cancelled, Progress, silent
 from annotator.services import models
 from annotator.services.embedding import current_backbone, current_spec, first_files, prepared_ahead
+from annotator.services.rights import Right, needs
 from annotator.services.snapshots import take
 from annotator.services.training import FEWEST_IMAGES, TrainingSet, training_set
 from annotator.workspace import Workspace
@@ -53,6 +54,7 @@ class TuneReport:
     unreadable: list[str] = field(default_factory=list)
 
 
+@needs(Right.TRAIN)
 def fine_tune(
     workspace: Workspace,
     settings: TuningSettings | None = None,

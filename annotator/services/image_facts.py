@@ -1,6 +1,6 @@
 """Facts about a handful of images, without a snapshot of everything: what answering a request may cost."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from functools import lru_cache
 from pathlib import Path
 
@@ -10,7 +10,7 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from annotator.learning.splits import assign_splits
-from annotator.services.label_store import parts
+from annotator.services.label_store import Pair, parts
 from annotator.services.snapshots import merged_into, withdrawn
 from annotator.snapshot import SPLIT_CODES
 from annotator.terms import LabelState, RoundStatus, Split, TaskKind
@@ -57,20 +57,43 @@ def decided(workspace: Workspace, session: Session, tag_id: int, rows: Sequence[
             query = select(table.image_row).where(table.tag_id == tag_id, table.image_row.in_(part))
             counts = query.where(Label.kind != TaskKind.GOLD) if table is Label else query
             found.update(session.scalars(counts))
-    settled = select(Round.number, Round.tag_ids).where(Round.status == RoundStatus.SETTLED)
+    for labels, column, _ in _machine_columns(workspace, session, tag_id):
+        found.update(row for row in rows if row < len(labels) and labels[row, column] != LabelState.UNKNOWN)
+    return found
+
+
+def machine_states(
+    workspace: Workspace, session: Session, pairs: Collection[Pair]
+) -> dict[Pair, tuple[LabelState, str]]:
+    """What given truth, or else a settled round, says of each of `pairs` and its name; nothing of the others."""
+    by_tag: dict[int, list[int]] = {}
+    for row, tag_id in pairs:
+        by_tag.setdefault(tag_id, []).append(row)
+    found: dict[Pair, tuple[LabelState, str]] = {}
+    for tag_id, rows in by_tag.items():
+        for labels, column, name in _machine_columns(workspace, session, tag_id):
+            for row in rows:
+                state = LabelState(int(labels[row, column])) if row < len(labels) else LabelState.UNKNOWN
+                # Of tags that were merged one is enough: present stays.
+                if state != LabelState.UNKNOWN and found.get((row, tag_id)) != (LabelState.POSITIVE, name):
+                    found[row, tag_id] = state, name
+    return found
+
+
+def _machine_columns(workspace: Workspace, session: Session, tag_id: int) -> list[tuple[NDArray[np.int8], int, str]]:
+    """(labels, column, name) of what settled rounds and given truth say of a tag, the weakest authority first."""
+    settled = select(Round.number, Round.tag_ids).where(Round.status == RoundStatus.SETTLED).order_by(Round.number)
     gone = withdrawn(session)
-    columns = [
-        (np.load(workspace.round_file(number), mmap_mode="r", allow_pickle=False), tag_ids.index(tag_id))
-        for number, tag_ids in session.execute(settled)
-        if tag_id in tag_ids and (number, tag_id) not in gone
-    ]
+    columns: list[tuple[NDArray[np.int8], int, str]] = []
+    for number, tag_ids in session.execute(settled):
+        if tag_id in tag_ids and (number, tag_id) not in gone:
+            settled_labels = np.load(workspace.round_file(number), mmap_mode="r", allow_pickle=False)
+            columns.append((settled_labels, tag_ids.index(tag_id), f"round {number}"))
     if workspace.truth_file.exists():
         labels, tags = _truth(workspace.truth_file, workspace.truth_file.stat().st_mtime_ns)
         now = merged_into(session)
-        columns += [(labels, column) for column, tag in enumerate(tags) if now.get(tag, tag) == tag_id]
-    for labels, column in columns:
-        found.update(row for row in rows if row < len(labels) and labels[row, column] != LabelState.UNKNOWN)
-    return found
+        columns += [(labels, column, "truth") for column, tag in enumerate(tags) if now.get(tag, tag) == tag_id]
+    return columns
 
 
 def names_of(session: Session, rows: Sequence[int]) -> dict[int, str]:

@@ -21,6 +21,7 @@ from annotator.importers.refusals import Refused
 from annotator.importers.sources import Found, read_found, scan
 from annotator.progress import Progress, silent
 from annotator.services.importing_store import Batch
+from annotator.services.rights import Right, needs
 from annotator.workspace import THUMBNAIL_SIZES, Workspace
 from db.models import Image, ImageFile, RefusedFile
 
@@ -44,6 +45,7 @@ class ImportReport:
     """Groups of at least two images that look nearly the same."""
 
 
+@needs(Right.IMPORT)
 def import_pictures(workspace: Workspace, paths: Sequence[str | Path], *, progress: Progress = silent) -> ImportReport:
     """Import `paths` (folders, files, archives, lists, URLs) in place: nothing is copied but thumbnails.
 

@@ -1,18 +1,16 @@
 """Labels that come with the pictures: as one more annotator's, or as the truth."""
 
-import io
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from pathlib import Path
 
-import numpy as np
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from annotator.arrays import write_whole
 from annotator.errors import TableError
 from annotator.importers.tables import LabelRow, match_rows, read_labels
 from annotator.services import labelling, vocabulary
+from annotator.services.rights import Right, needs
+from annotator.services.truths import stored_truth, write_truth
 from annotator.services.votes import live_tags
 from annotator.terms import LabelState
 from annotator.workspace import Workspace
@@ -29,6 +27,7 @@ class LabelsReport:
     refused: list[str] = field(default_factory=list)
 
 
+@needs(Right.IMPORT)
 def import_labels(workspace: Workspace, file: Path, *, as_truth: bool = False) -> LabelsReport:
     """Labels of `file` (columns file, labels, maybe split) onto the images imported before.
 
@@ -55,7 +54,8 @@ def import_labels(workspace: Workspace, file: Path, *, as_truth: bool = False) -
         _write_truth(workspace, matched, place, list(tags.values()), tags)
     else:
         labels = [(place[row.uri], tags[label], LabelState.POSITIVE) for row in matched for label in row.labels]
-        labelling.set_labels(workspace, IMPORTER, labels)
+        with workspace.transaction() as session:
+            labelling.write_labels(session, IMPORTER, labels)
     return report
 
 
@@ -70,23 +70,14 @@ def _give_splits(session: Session, rows: list[LabelRow], place: dict[str, int]) 
 def _write_truth(
     workspace: Workspace, rows: list[LabelRow], place: dict[str, int], tag_ids: list[int], tags: dict[str, int]
 ) -> None:
-    """(N, C) int8 beside the store: a complete truth is N x C entries, which as rows of a table would drown it."""
+    """The listed tags of `rows` present, all other tags absent; what was true before of other images stays."""
     with workspace.reading() as session:
         size = len(list(session.scalars(select(Image.row))))
     column = {tag_id: number for number, tag_id in enumerate(tag_ids)}
-    labels = np.full((size, len(tag_ids)), LabelState.UNKNOWN, np.int8)
-    if workspace.truth_file.exists():
-        with np.load(workspace.truth_file, allow_pickle=False) as before:
-            for source, tag_id in enumerate(before["tag_ids"].tolist()):
-                if tag_id in column:
-                    labels[: len(before["labels"]), column[tag_id]] = before["labels"][:, source]
+    labels = stored_truth(workspace, size, tag_ids)
     for row in rows:
         labels[place[row.uri]] = LabelState.NEGATIVE
     for row in rows:
         for label in row.labels:
             labels[place[row.uri], column[tags[label]]] = LabelState.POSITIVE
-    buffer = io.BytesIO()
-    np.savez_compressed(
-        buffer, labels=labels, tag_ids=np.array(tag_ids), at=np.array(int(datetime.now(UTC).timestamp()))
-    )
-    write_whole(workspace.truth_file, buffer.getvalue())
+    write_truth(workspace, labels, tag_ids)

@@ -61,6 +61,17 @@ def label_from_file(workspace: Workspace, file: Path, annotator: str) -> FileRep
     return report
 
 
+def pair_by_name(workspace: Workspace, image: str, tag: str | None) -> tuple[int, int | None]:
+    """The row and tag id of an image and a tag by their names; no tag: the whole picture."""
+    with workspace.reading() as session:
+        return find_image(session, image), None if tag is None else find_tag(session, tag).id
+
+
+def tag_by_name(workspace: Workspace, tag: str) -> int:
+    with workspace.reading() as session:
+        return find_tag(session, tag).id
+
+
 def find_image(session: Session, name: str) -> int:
     """The row of the image called `name`: its row, its path (or the end of it), or the start of its sha256."""
     if name.isdigit() and len(name) < 10 and session.get(Image, int(name)) is not None:

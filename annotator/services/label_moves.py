@@ -17,7 +17,9 @@ STRENGTH = {LabelState.NEGATIVE: 0, LabelState.UNKNOWN: 1, LabelState.POSITIVE: 
 """Of two answers of one person to tags that are now one, the stronger one counts: present where either was, absent
 only where both were."""
 PAIRS_AT_ONCE = 20_000
-JOURNAL = ["image_row", "tag_id", "annotator_id", "state", "previous", "kind", "round_number", "change_id", "at"]
+JOURNAL = [
+    "image_row", "tag_id", "annotator_id", "state", "previous", "kind", "round_number", "because_id", "change_id", "at",
+]  # fmt: skip
 
 
 def move_labels(session: Session, source: int, target: int, change: VocabularyChange) -> dict[str, int]:
@@ -30,7 +32,7 @@ def move_labels(session: Session, source: int, target: int, change: VocabularyCh
         twin.tag_id == target, twin.image_row == Label.image_row, twin.annotator_id == Label.annotator_id
     )
     both = session.execute(
-        select(Label.id, Label.state, twin.id, twin.state)
+        select(Label.id, Label.state, Label.because_id, twin.id, twin.state, twin.because_id)
         .join(twin, (twin.image_row == Label.image_row) & (twin.annotator_id == Label.annotator_id))
         .where(Label.tag_id == source, twin.tag_id == target)
         .order_by(Label.id)
@@ -39,24 +41,41 @@ def move_labels(session: Session, source: int, target: int, change: VocabularyCh
     _note(session, change, target, Label.state, null(), Label.tag_id == source, ~has_twin)
     moving = update(Label).where(Label.tag_id == source, ~has_twin).values(tag_id=target)
     moved: Any = session.execute(moving.execution_options(synchronize_session=False))
-    stronger = {kept: max(one, other, key=STRENGTH.__getitem__) for _, one, kept, other in both}
-    for part in parts(stronger):
-        for state in LabelState:
-            those = Label.id.in_([number for number in part if stronger[number] == state])
-            _note(session, change, target, literal(state, JournalEntry.state.type), Label.state, those)
-            session.execute(update(Label).where(those).values(state=state).execution_options(synchronize_session=False))
+    together: dict[tuple[LabelState, int | None], list[int]] = defaultdict(list)
+    for _, one, one_because, kept, other, other_because in both:
+        together[_combined((one, one_because), (other, other_because))].append(kept)
+    for (state, because), labels in together.items():
+        for part in parts(labels):
+            those = Label.id.in_(part)
+            now = literal(state, JournalEntry.state.type), literal(because, Integer)
+            _note(session, change, target, now[0], Label.state, those, because=now[1])
+            combining = update(Label).where(those).values(state=state, because_id=because)
+            session.execute(combining.execution_options(synchronize_session=False))
     for part in parts({gone for gone, *_ in both}):
         session.execute(delete(Label).where(Label.id.in_(part)).execution_options(synchronize_session=False))
     return {"moved": moved.rowcount, "combined": len(both)}
 
 
+def _combined(
+    one: tuple[LabelState, int | None], other: tuple[LabelState, int | None]
+) -> tuple[LabelState, int | None]:
+    """Of two labels, each with the tag it follows from: what was said counts before what follows, then the stronger."""
+    return max(one, other, key=lambda label: (label[1] is None, STRENGTH[label[0]]))
+
+
 def _note(
-    session: Session, change: VocabularyChange, tag_id: int, state: Any, previous: Any, *which: ColumnElement[bool]
+    session: Session,
+    change: VocabularyChange,
+    tag_id: int,
+    state: Any,
+    previous: Any,
+    *which: ColumnElement[bool],
+    because: Any = Label.because_id,
 ) -> None:
     """Journal entries about `tag_id` for the labels `which`."""
     entries = select(
         Label.image_row, literal(tag_id, Integer), Label.annotator_id, state, previous, Label.kind, Label.round_number,
-        literal(change.id, Integer), literal(change.at, UtcDateTime()),
+        because, literal(change.id, Integer), literal(change.at, UtcDateTime()),
     ).where(*which).order_by(Label.id)  # fmt: skip
     session.execute(insert(JournalEntry).from_select(JOURNAL, entries))
 
@@ -95,7 +114,7 @@ def moved_since(session: Session, submission_id: int) -> VocabularyChange | None
             & (answer.annotator_id == later.annotator_id),
         )
         .where(
-            answer.submission_id == submission_id, later.id > answer.id,
+            answer.submission_id == submission_id, answer.because_id.is_(None), later.id > answer.id,
             VocabularyChange.undone.is_(False), VocabularyChange.kind != UNDO,
         )
         .limit(1)

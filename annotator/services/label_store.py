@@ -19,7 +19,7 @@ Pair = tuple[int, int]
 
 @dataclass(frozen=True)
 class Change:
-    """One label to be set, with why it was asked.
+    """One label to be set, with why it was asked. `because`: the tag whose label it follows from, where nobody said it.
 
     A change that nobody asked for (`asked` False) keeps the kind and round of the label it changes: what was drawn at
     random, or for an audit, still was.
@@ -31,6 +31,7 @@ class Change:
     kind: TaskKind = TaskKind.PICK
     round_number: int | None = None
     asked: bool = False
+    because: int | None = None
 
 
 @dataclass(frozen=True)
@@ -41,6 +42,7 @@ class Standing:
     state: LabelState
     kind: TaskKind
     round_number: int | None
+    because: int | None = None
 
 
 def parts(wanted: Collection[int]) -> Iterator[list[int]]:
@@ -66,6 +68,7 @@ def write(
         why = {
             "kind": before.kind if before and keeps else change.kind,
             "round_number": before.round_number if before and keeps else change.round_number,
+            "because_id": change.because,
         }
         key = {"image_row": row, "tag_id": tag_id, "annotator_id": annotator_id}
         if before is None:
@@ -85,17 +88,17 @@ def standing(session: Session, annotator_id: int, rows: Collection[int]) -> dict
     """What the annotator says on `rows`."""
     found: dict[Pair, Standing] = {}
     for part in parts(rows):
-        query = select(Label.image_row, Label.tag_id, Label.id, Label.state, Label.kind, Label.round_number).where(
-            Label.annotator_id == annotator_id, Label.image_row.in_(part)
-        )
-        for row, tag, number, state, kind, round_number in session.execute(query):
-            found[row, tag] = Standing(number, state, kind, round_number)
+        query = select(
+            Label.image_row, Label.tag_id, Label.id, Label.state, Label.kind, Label.round_number, Label.because_id
+        ).where(Label.annotator_id == annotator_id, Label.image_row.in_(part))
+        for row, tag, number, state, kind, round_number, because in session.execute(query):
+            found[row, tag] = Standing(number, state, kind, round_number, because)
     return found
 
 
-def take_back(session: Session, undone: Submission, by: Submission, lease: timedelta) -> None:
+def take_back(session: Session, undone: Submission, by: Submission, lease: timedelta) -> set[int]:
     """Undo the answer `undone` for the submission `by`: each of its labels becomes what the newest answer that stands
-    says, or goes; its questions are in the person's hands again for `lease`."""
+    says, or goes; its questions are in the person's hands again for `lease`. The images it was about."""
     undone.undone = True
     session.flush()
     of_it = select(JournalEntry.image_row, JournalEntry.tag_id).where(JournalEntry.submission_id == undone.id)
@@ -109,6 +112,7 @@ def take_back(session: Session, undone: Submission, by: Submission, lease: timed
             .values(done_at=None, leased_until=by.at + lease)
         )
         session.execute(reopened)
+    return rows
 
 
 def restore(
@@ -128,13 +132,10 @@ def restore(
     fresh, changed, gone, journal = [], [], [], []
     for row, tag in sorted(pairs):
         label, entry = now.get((row, tag)), wanted.get((row, tag))
-        if entry is not None and entry.state is None:
-            entry = None  # the newest that stands is a change of the vocabulary that moved the label elsewhere
         if _agrees(label, entry):
             continue
         key = {"image_row": row, "tag_id": tag, "annotator_id": annotator_id}
-        said = entry or label
-        values = {"kind": said.kind, "round_number": said.round_number, "at": at} if said else {}
+        values = {"at": at, **_why(entry, label)}
         state = entry.state if entry else None
         if label is None:
             fresh.append({**key, "state": state, **values})
@@ -148,11 +149,40 @@ def restore(
     return len(journal)
 
 
+def withdraw(
+    session: Session, annotator_id: int, gone: dict[Pair, Standing], submission_id: int | None, at: datetime
+) -> None:
+    """Take labels away that follow from nothing any more."""
+    journal = [
+        {
+            "image_row": row, "tag_id": tag, "annotator_id": annotator_id, "state": None, "previous": label.state,
+            "kind": label.kind, "round_number": label.round_number, "because_id": label.because,
+            "submission_id": submission_id, "at": at,
+        }
+        for (row, tag), label in sorted(gone.items())
+    ]  # fmt: skip
+    _execute(session, [], [], [label.id for label in gone.values()], journal)
+
+
+def _why(entry: JournalEntry | None, label: Standing | None) -> dict[str, Any]:
+    if entry is not None:
+        return {"kind": entry.kind, "round_number": entry.round_number, "because_id": entry.because_id}
+    if label is not None:
+        return {"kind": label.kind, "round_number": label.round_number, "because_id": label.because}
+    return {}
+
+
 def _answers_that_stand(session: Session, annotator_id: int, rows: Collection[int]) -> dict[Pair, JournalEntry]:
-    """The newest entry of an annotator about each pair on `rows` that was not taken back: an answer, or a change of the
-    vocabulary."""
-    found: dict[Pair, JournalEntry] = {}
-    answered = or_(JournalEntry.submission_id.is_(None), (Submission.labels > 0) & Submission.undone.is_(False))
+    """The entry of an annotator about each pair on `rows` that its label goes by: the newest answer, or change of the
+    vocabulary, that was not taken back; without one what followed last from others."""
+    said: dict[Pair, JournalEntry] = {}
+    implied: dict[Pair, JournalEntry] = {}
+    answered = or_(
+        JournalEntry.submission_id.is_(None),
+        (Submission.labels > 0) & Submission.undone.is_(False),
+        # What follows is worked out anew at every answer and undo: the newest holds, whoever made it.
+        JournalEntry.because_id.is_not(None),
+    )
     changed = or_(
         JournalEntry.change_id.is_(None), VocabularyChange.undone.is_(False) & (VocabularyChange.kind != UNDO)
     )
@@ -164,14 +194,21 @@ def _answers_that_stand(session: Session, annotator_id: int, rows: Collection[in
             .where(JournalEntry.annotator_id == annotator_id, JournalEntry.image_row.in_(part), answered, changed)
             .order_by(JournalEntry.id)
         )
-        found.update({(entry.image_row, entry.tag_id): entry for entry in session.scalars(query)})
-    return found
+        for entry in session.scalars(query):
+            pair = entry.image_row, entry.tag_id
+            (said if entry.because_id is None else implied)[pair] = entry
+            if entry.state is None and entry.because_id is None:
+                implied.pop(pair, None)  # its labels were moved to another tag
+    stands = {pair: entry for pair, entry in implied.items() if entry.state is not None}
+    return {**stands, **{pair: entry for pair, entry in said.items() if entry.state is not None}}
 
 
 def _agrees(label: Standing | None, entry: JournalEntry | None) -> bool:
     if label is None or entry is None:
         return label is None and entry is None
-    return (label.state, label.kind, label.round_number) == (entry.state, entry.kind, entry.round_number)
+    return (label.state, label.kind, label.round_number, label.because) == (
+        entry.state, entry.kind, entry.round_number, entry.because_id,
+    )  # fmt: skip
 
 
 def _execute(

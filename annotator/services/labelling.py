@@ -8,20 +8,25 @@ from sqlalchemy import func, or_, select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import InstrumentedAttribute, Session
 
-from annotator.errors import BadInputError
+from annotator.errors import AnnotatorError, BadInputError
+from annotator.services import verdicts
 from annotator.services.answers import MOST_CLIENT, Answer, Receipt
 from annotator.services.gold_questions import corrections
+from annotator.services.implying import imply
+from annotator.services.judgements import Judgement
 from annotator.services.label_moves import STRENGTH, moved_since
 from annotator.services.label_store import Change, Pair, alike, is_held, parts, standing, take_back, write
 from annotator.services.people import annotator_called
+from annotator.services.rights import Right, needs, rights_of
 from annotator.services.snapshots import merged_into
 from annotator.terms import LabelState, TaskKind, WorkMode
 from annotator.workspace import Project, Workspace
-from db.models import Image, Label, LabellingSession, Submission, Tag, Task
+from db.models import Annotator, Image, Label, LabellingSession, Submission, Tag, Task
 
 ATTEMPTS = 4
 
 
+@needs(Right.LABEL, own="annotator")
 def record(workspace: Workspace, annotator: str, client: str, answers: Sequence[Answer]) -> Receipt:
     """Write `answers` of one client once, in the order of their numbers, and acknowledge them.
 
@@ -30,12 +35,11 @@ def record(workspace: Workspace, annotator: str, client: str, answers: Sequence[
     """
     if not client or len(client) > MOST_CLIENT:
         raise BadInputError(f"client id {client[:80]!r}: give 1 to {MOST_CLIENT} characters")
-    project = workspace.project
     ordered = sorted(answers, key=lambda answer: answer.seq)
     for attempt in range(ATTEMPTS):
         try:
             with workspace.transaction() as session:
-                return _record(session, annotator, client, ordered, project)
+                return _record(workspace, session, annotator, client, ordered)
         except IntegrityError:
             # A store with several writers: the same answer, label or name was written between our look and our write.
             if attempt == ATTEMPTS - 1:
@@ -43,8 +47,8 @@ def record(workspace: Workspace, annotator: str, client: str, answers: Sequence[
     raise AssertionError("unreachable")
 
 
-def _record(session: Session, annotator: str, client: str, answers: Sequence[Answer], project: Project) -> Receipt:
-    person = annotator_called(session, annotator)
+def _record(workspace: Workspace, session: Session, annotator: str, client: str, answers: Sequence[Answer]) -> Receipt:
+    project, person = workspace.project, annotator_called(session, annotator)
     first = answers[0].seq if answers else 1
     mine = Submission.client == client
     seen = set(session.scalars(select(Submission.seq).where(mine, Submission.seq >= first)))
@@ -54,7 +58,10 @@ def _record(session: Session, annotator: str, client: str, answers: Sequence[Ans
             continue
         seen.add(answer.seq)
         submission = _submission(session, person.id, client, answer)
-        submission.problem = _apply(session, submission, answer, project, receipt)
+        if answer.verdict is not None and not answer.problem:
+            submission.problem = _judge(workspace, session, submission, person, answer.verdict)
+        else:
+            submission.problem = _apply(session, submission, answer, project, receipt)
         if submission.problem:
             submission.pictures = submission.labels = 0
             receipt.problems.append({"seq": answer.seq, "message": submission.problem})
@@ -85,10 +92,26 @@ def _submission(session: Session, annotator_id: int, client: str, answer: Answer
     return submission
 
 
+def _judge(
+    workspace: Workspace, session: Session, submission: Submission, reviewer: Annotator, verdict: Judgement
+) -> str | None:
+    """Carry out a reviewer's decision; the problem in words where that cannot be."""
+    if Right.REVIEW not in rights_of(session, reviewer.name):
+        return f"{reviewer.name} may not {Right.REVIEW.value}"
+    try:
+        with session.begin_nested():
+            verdicts.apply(workspace, session, reviewer, [verdict], submission.at, submission.id)
+    except AnnotatorError as error:
+        return str(error)
+    submission.mode, submission.pictures, submission.tag_id = WorkMode.REVIEW, 1, verdict.tag_id
+    return None
+
+
+@needs(Right.LABEL, own="annotator")
 def set_labels(
     workspace: Workspace, annotator: str, labels: Iterable[tuple[int, int, LabelState]], kind: TaskKind = TaskKind.PICK
 ) -> int:
-    """Set `labels` (image row, tag id, state) as `annotator`; how many changed something."""
+    """Set `labels` (image row, tag id, state) as `annotator`, and what follows; how many changed something."""
     with workspace.transaction() as session:
         return write_labels(session, annotator, labels, kind)
 
@@ -99,7 +122,10 @@ def write_labels(
     """`set_labels` inside a transaction that is open already."""
     person = annotator_called(session, annotator)
     changes = [Change(row, tag_id, state, kind) for row, tag_id, state in labels]
-    return write(session, person.id, changes, None, datetime.now(UTC))
+    at = datetime.now(UTC)
+    changed = write(session, person.id, changes, None, at)
+    imply(session, person.id, {change.row for change in changes}, None, at)
+    return changed
 
 
 def answered_count(session: Session) -> int:
@@ -125,6 +151,7 @@ def _apply(session: Session, submission: Submission, answer: Answer, project: Pr
     for task in tasks:
         _end(session, task, submission)
     write(session, submission.annotator_id, changes, submission.id, submission.at)
+    imply(session, submission.annotator_id, {change.row for change in changes}, submission.id, submission.at)
     if taken:
         message = f"the lease had ended and somebody else got {len(taken)} of these questions; both answers are kept"
         receipt.notes.append({"seq": answer.seq, "message": message})
@@ -146,15 +173,17 @@ def _in_todays_words(session: Session, answer: Answer) -> Answer:
 
 def _changes(answer: Answer, tasks: Sequence[Task]) -> list[Change]:
     """The answer's labels, each with the question it was given to."""
-    asked = {(task.image_row, task.tag_id): task for task in tasks}
+    given = {(task.image_row, task.tag_id): task for task in tasks}
     unasked = TaskKind.BULK if answer.mode == WorkMode.BULK else TaskKind.PICK
     changes = []
     for row, tag, state in answer.labels:
-        task = asked.get((row, tag)) or asked.get((row, None))
+        task = given.get((row, tag)) or given.get((row, None))
         if task is None:
             changes.append(Change(row, tag, state, unasked))
         else:
-            changes.append(Change(row, tag, state, task.kind, task.round_number, asked=True))
+            # What a reviewer asks again stays what it was asked for at first: it measures, or trains, as before.
+            asked = task.kind != TaskKind.REVIEW
+            changes.append(Change(row, tag, state, task.kind, task.round_number, asked=asked))
     return changes
 
 
@@ -187,8 +216,12 @@ def _undo(session: Session, submission: Submission, answer: Answer, lease: timed
     if change is not None:
         what = change.payload["what"]
         return f"the vocabulary changed after that answer ({what}); change the label itself, or undo the change first"
-    if not undone.undone:  # else another tab was first
-        take_back(session, undone, submission, lease)
+    if undone.mode == WorkMode.REVIEW:
+        undone.undone = True
+        verdicts.take_back(session, undone.id)
+    elif not undone.undone:  # else another tab was first
+        rows = take_back(session, undone, submission, lease)
+        imply(session, submission.annotator_id, rows, submission.id, submission.at)
     return None
 
 

@@ -67,8 +67,9 @@ def head(workspace: Workspace, model: Model) -> Head:
     return Head.from_arrays({**arrays, "scale": arrays["scale"].reshape(())})  # (1,) in files of earlier versions
 
 
-def variances(workspace: Workspace, model: Model) -> Callable[[NDArray[np.floating[Any]]], NDArray[np.float32]]:
-    """From (n, D) embeddings to (n, C) posterior variances of the calibrated logits."""
+def variances(workspace: Workspace, model: Model) -> Callable[..., NDArray[np.float32]]:
+    """From (n, D) embeddings, and (n, P, D) tiles for a head that looks at them, to (n, C) posterior variances of the
+    calibrated logits."""
     trained = head(workspace, model)
     stretch = np.float32(load_arrays(workspace, model.id)["slope"]) ** 2
-    return lambda X: trained.variances(X) * stretch
+    return lambda X, tiles=None: trained.variances(X, tiles) * stretch

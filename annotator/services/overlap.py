@@ -15,7 +15,8 @@ _SCALE = float(2**64)
 
 def asks_several(project: Project) -> bool:
     """Whether any question is asked of more than one person."""
-    return project.overlap > 1 or any(votes > 1 for votes in project.overlap_tags.values())
+    several = (project.overlap, project.audit_votes, *project.overlap_tags.values())
+    return any(votes > 1 for votes in several)
 
 
 def is_shared(project: Project, sha256: str) -> bool:

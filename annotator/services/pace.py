@@ -202,6 +202,7 @@ def _checked(session: Session, person: int, tag_id: int) -> dict[WorkMode, tuple
         .outerjoin(others, others.c.image_row == JournalEntry.image_row)
         .where(
             JournalEntry.annotator_id == person, JournalEntry.tag_id == tag_id, *_kept(),
+            JournalEntry.because_id.is_(None),
             JournalEntry.state != LabelState.UNKNOWN,  # "cannot tell" is neither right nor wrong
             (Review.state.is_not(None)) | (others.c.balance.is_not(None)),
         )

@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session
 from annotator.errors import UnknownNameError
 from annotator.learning.queries import BANDIT, QUERIES, Computed, Pool, with_control
 from annotator.learning.queries.bandit import Trial, choose
-from annotator.services import models, savings, tasks
+from annotator.services import models, savings, tasks, tiles
 from annotator.services.embedding import current_backbone
 from annotator.services.image_facts import image_count, splits_of
 from annotator.services.label_store import parts
@@ -216,7 +216,8 @@ def pool(workspace: Workspace, snapshot: Snapshot, candidates: NDArray[np.int64]
     variance = None
     # A model of another backbone cannot read these vectors; what it predicted still stands.
     if vectors is not None and probabilities is not None and model is not None and model.backbone == backbone:
-        variance = Computed(models.variances(workspace, model), vectors[:size])
+        seen = tiles.of_head(workspace, model.head, model.backbone, size)
+        variance = Computed(models.variances(workspace, model), vectors[:size], *([] if seen is None else [seen]))
     return Pool(
         embeddings=None if vectors is None else vectors[:size],
         probabilities=None if probabilities is None else probabilities[:size],
@@ -226,6 +227,7 @@ def pool(workspace: Workspace, snapshot: Snapshot, candidates: NDArray[np.int64]
         waiting=waiting[waiting < size],
         duplicates=snapshot.groups[:size],
         tags=tuple(tag.name for tag in snapshot.tags),
+        tiles=tiles.stored(workspace, backbone, size) if backbone else None,
     )
 
 

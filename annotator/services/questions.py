@@ -13,6 +13,7 @@ from annotator.services.image_facts import decided, is_large, names_of, splits_o
 from annotator.services.label_store import parts
 from annotator.services.overlap import votes_for
 from annotator.services.people import tidy
+from annotator.services.rights import Right, needs
 from annotator.services.tasks import SHOWN_TAGS
 from annotator.terms import Split, TaskKind
 from annotator.workspace import Workspace
@@ -24,6 +25,7 @@ MOST_LOOKED_THROUGH = (
 )
 
 
+@needs(Right.LABEL, own="annotator")
 def claim(
     workspace: Workspace, annotator: str, tag_id: int | None, count: int, have: Collection[int] = ()
 ) -> dict[str, Any]:

@@ -23,10 +23,11 @@ from threadpoolctl import threadpool_limits
 
 from annotator.arrays import ShardedArray, write_whole
 from annotator.errors import MissingError, UsageError
-from annotator.learning.queries import QUERIES
+from annotator.learning.heads import WITH_TILES
+from annotator.learning.queries import LOOKS_AT_TILES, QUERIES
 from annotator.learning.replay import Curve, Material, Recipe, Saving, replay, saving
 from annotator.progress import Progress, silent
-from annotator.services import training
+from annotator.services import tiles, training
 from annotator.services.embedding import current_backbone, text_vectors
 from annotator.services.snapshots import take
 from annotator.snapshot import Snapshot
@@ -74,9 +75,10 @@ def answers_to_ask(workspace: Workspace) -> int:
     return len(_data(workspace, take(workspace)).train_rows)
 
 
-def workspace_material(workspace: Workspace) -> Material:
+def workspace_material(workspace: Workspace, recipes: Sequence[Recipe] = ()) -> Material:
     """People's labels of a workspace: what may train may be asked, what measures models measures here too.
 
+    With tiles where one of the `recipes` looks at them and all images have them.
     Raises MissingError while there are no embeddings or too few answers.
     """
     snapshot = take(workspace)
@@ -91,7 +93,17 @@ def workspace_material(workspace: Workspace) -> Material:
         places[len(data.train_rows) :],
         text_vectors(workspace, snapshot.tags),
         snapshot.groups[rows].astype(np.int64),
+        _tiles(workspace, rows) if any(map(_looks_at_tiles, recipes)) else None,
     )
+
+
+def _looks_at_tiles(recipe: Recipe) -> bool:
+    return recipe.head in WITH_TILES or recipe.strategy in LOOKS_AT_TILES
+
+
+def _tiles(workspace: Workspace, rows: NDArray[np.int64]) -> NDArray[np.floating[Any]] | None:
+    stored = tiles.stored(workspace, str(current_backbone(workspace)), len(_vectors(workspace)))
+    return None if stored is None else stored[rows]
 
 
 def _data(workspace: Workspace, snapshot: Snapshot) -> training.TrainingSet:
@@ -143,7 +155,7 @@ def replay_workspace(
     The report is kept as the latest one: {"seeds", "pool", "held_out", "table": rows, best first, "curves": {recipe:
     {"answers", "mAP", "f1"}}}.
     """
-    material = workspace_material(workspace)
+    material = workspace_material(workspace, recipes)
     steps = even_steps(min(budget or len(material.pool) // 2, len(material.pool)))
     found = outcomes(play([material] * seeds, recipes, steps, _folder(workspace), progress), seeds)
     report = {
@@ -297,6 +309,8 @@ def _fingerprint(material: Material) -> str:
     arrays: list[NDArray[Any] | None] = [
         material.X, material.labels, material.pool, material.held_out, material.texts, material.groups,
     ]  # fmt: skip
+    if material.tiles is not None:
+        arrays.append(material.tiles[:])
     for array in arrays:
         digest.update(b"none" if array is None else repr((array.shape, str(array.dtype))).encode())
         if array is not None:

@@ -17,6 +17,7 @@ from sqlalchemy import or_, select
 from sqlalchemy.orm import Session
 
 from annotator.errors import ForbiddenError
+from annotator.services.people import tidy
 from annotator.terms import Role
 from annotator.workspace import Workspace
 from db.models import Act, Annotator
@@ -79,8 +80,12 @@ def require(workspace: Workspace, right: Right) -> None:
         raise ForbiddenError(f"{workspace.actor} may not {right.value}; ask somebody who is {roles}, and not paused")
 
 
-def needs(right: Right) -> Callable[[Service], Service]:
-    """Mark a service: only an actor with `right` may call it, and what it did stands in the log of acts."""
+def needs(right: Right, *, own: str | None = None, logged: bool = True) -> Callable[[Service], Service]:
+    """Mark a service: only an actor with `right` may call it, and what it did stands in the log of acts.
+
+    `own` names the argument that says whose work it is: an actor's own only. `logged` False where nothing is changed
+    for good, or where the service writes a fuller entry itself.
+    """
 
     def mark(service: Service) -> Service:
         signature = inspect.signature(service)
@@ -88,8 +93,10 @@ def needs(right: Right) -> Callable[[Service], Service]:
         @wraps(service)
         def checked(workspace: Workspace, *args: Any, **kwargs: Any) -> Any:
             require(workspace, right)
+            if own and workspace.actor is not None:
+                _check_own(workspace.actor, signature.bind(workspace, *args, **kwargs).arguments[own])
             result = service(workspace, *args, **kwargs)
-            if right not in UNLOGGED:
+            if logged and right not in UNLOGGED:
                 given = signature.bind(workspace, *args, **kwargs).arguments
                 note(workspace, f"{service.__module__.rpartition('.')[2]}.{service.__name__}", given)
             return result
@@ -98,6 +105,11 @@ def needs(right: Right) -> Callable[[Service], Service]:
         return cast(Service, checked)
 
     return mark
+
+
+def _check_own(actor: str, person: str) -> None:
+    if tidy(person) != tidy(actor):
+        raise ForbiddenError(f"{actor} may not do this as {person}")
 
 
 def note(workspace: Workspace, what: str, given: dict[str, Any]) -> None:

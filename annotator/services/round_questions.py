@@ -7,10 +7,10 @@ from sqlalchemy.orm import Session
 
 from annotator.learning import cascade
 from annotator.services.label_store import parts
-from annotator.services.round_sets import ACCEPT, SetAudit
+from annotator.services.round_sets import ACCEPT, SetAudit, votes_of
 from annotator.services.tasks import Band
 from annotator.terms import TaskKind
-from db.models import Label, Round, RoundSet, Task
+from db.models import Label, Review, Round, RoundSet, Task
 
 AHEAD = 120  # questions of each kind about a tag that wait; more follow while they are needed
 
@@ -32,21 +32,38 @@ def ask_whole(session: Session, round_: Round, pool: NDArray[np.int64], open_: N
         )
         session.execute(free.where(Task.image_row.in_(part)))
     for position, row in enumerate(rows):
-        session.add(_task(round_.number, row, None, Band.ACCEPT.position(position), WHOLE))
+        for _ in range(votes_of(round_)):
+            session.add(_task(round_.number, row, None, Band.ACCEPT.position(position), WHOLE))
 
 
-def ask_draws(session: Session, number: int, audit: SetAudit) -> None:
-    """The next draws of one set, as questions about its tag."""
-    set_ = audit.set
+def ask_draws(session: Session, round_: Round, audit: SetAudit) -> None:
+    """The next draws of one set, as questions about its tag, each asked of as many people as the round agreed on."""
+    set_, number = audit.set, round_.number
     band = Band.ACCEPT if set_.side == ACCEPT else Band.REJECT
     draws = audit.waiting[:AHEAD].tolist()
     reason = DRAWN[set_.side == ACCEPT]
     _promote(session, number, set_.tag_id, {row: band.position(set_.draws + n) for n, row in enumerate(draws)}, reason)
-    asked = asked_about(session, set_.tag_id, draws)
+    lacking = votes_lacking(session, set_.tag_id, draws, votes_of(round_))
     for place, row in enumerate(draws):
-        if row not in asked:
+        for _ in range(lacking[row]):
             session.add(_task(number, row, set_.tag_id, band.position(set_.draws + place), reason))
     session.flush()
+
+
+def votes_lacking(session: Session, tag_id: int, rows: list[int], votes: int) -> dict[int, int]:
+    """How many people more must be asked about a tag on each image: not those who answered or are asked already; none
+    where a reviewer decided."""
+    lacking = dict.fromkeys(rows, votes)
+    for part in parts(rows):
+        for asked in (
+            select(Task.image_row).where(Task.tag_id == tag_id, Task.done_at.is_(None), Task.image_row.in_(part)),
+            select(Label.image_row).where(Label.tag_id == tag_id, Label.image_row.in_(part)),
+        ):
+            for row in session.scalars(asked):
+                lacking[row] = max(0, lacking[row] - 1)
+        reviewed = select(Review.image_row).where(Review.tag_id == tag_id, Review.image_row.in_(part))
+        lacking |= dict.fromkeys(session.scalars(reviewed), 0)
+    return lacking
 
 
 def _promote(session: Session, number: int, tag_id: int, positions: dict[int, int], reason: str) -> None:

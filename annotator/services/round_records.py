@@ -17,18 +17,20 @@ from annotator.workspace import Workspace
 
 def write_open(workspace: Workspace, number: int, pool: NDArray[np.int64], open_: NDArray[np.bool_]) -> None:
     """(M,) rows of the pool and (M, C) whether nobody had decided, one bit each."""
-    _write(_file(workspace, number, "open"), pool=pool, open=np.packbits(open_, axis=1), tags=np.array(open_.shape[1]))
+    write_arrays(
+        _file(workspace, number, "open"), pool=pool, open=np.packbits(open_, axis=1), tags=np.array(open_.shape[1])
+    )
 
 
 def read_open(workspace: Workspace, number: int) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
-    stored = _read(_file(workspace, number, "open"), number)
+    stored = read_arrays(_file(workspace, number, "open"), number)
     return stored["pool"], np.unpackbits(stored["open"], axis=1, count=int(stored["tags"])).astype(bool)
 
 
 def read_pool(workspace: Workspace, number: int) -> NDArray[np.int64]:
     """Rows of the pool; of a round of an earlier version all rows it knew."""
     try:
-        return _read(_file(workspace, number, "open"), number)["pool"]
+        return read_arrays(_file(workspace, number, "open"), number)["pool"]
     except MissingError:
         return np.arange(len(members(workspace, number)))
 
@@ -55,12 +57,12 @@ def write_answers(
         arrays[f"{name}.draws"], arrays[f"{name}.answers"] = draws, snapshot.labels[draws, place[audit.set.tag_id]]
         arrays[f"{name}.beside"] = np.array([*vars(audit.beside).values()])
         arrays[f"{name}.decision"] = np.array(audit.state.decision.value)
-    _write(_file(workspace, number, "answers"), **arrays)
+    write_arrays(_file(workspace, number, "answers"), **arrays)
 
 
 def read_answers(workspace: Workspace, number: int) -> tuple[dict[tuple[int, str], Record], NDArray[np.bool_]]:
     """The record of each (tag id, side), and (N, C) where no person had answered."""
-    stored = _read(_file(workspace, number, "answers"), number)
+    stored = read_arrays(_file(workspace, number, "answers"), number)
     free = np.unpackbits(stored["free"], axis=1, count=int(stored["tags"])).astype(bool)
     records = {}
     for name in sorted(name.removesuffix(".draws") for name in stored if name.endswith(".draws")):
@@ -76,13 +78,15 @@ def _file(workspace: Workspace, number: int, what: str) -> Path:
     return workspace.round_file(number).with_suffix(f".{what}.npz")
 
 
-def _write(file: Path, **arrays: Any) -> None:
+def write_arrays(file: Path, **arrays: Any) -> None:
+    """Whole or not at all."""
     buffer = io.BytesIO()
     np.savez(buffer, **arrays)
     write_whole(file, buffer.getvalue())
 
 
-def _read(file: Path, number: int) -> dict[str, NDArray[Any]]:
+def read_arrays(file: Path, number: int) -> dict[str, NDArray[Any]]:
+    """Raises MissingError where round `number` has no such file."""
     if not file.exists():
         raise MissingError(
             f"round {number} was made by an earlier version, which kept no {file.name}; it cannot be replayed"

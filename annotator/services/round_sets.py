@@ -19,13 +19,20 @@ from annotator.services.snapshots import Decided, by_majority
 from annotator.snapshot import Snapshot
 from annotator.terms import LabelState, Origin, RoundStatus, Split
 from annotator.workspace import Workspace
-from db.models import Round, RoundSet
+from db.models import Label, Round, RoundSet
 
 Accepted = Snapshot | Decided
 ACCEPT, REJECT = "accept", "reject"
 SIDES = {ACCEPT: LabelState.POSITIVE, REJECT: LabelState.NEGATIVE}
-SPENT = (RoundSet.draws > 0) | (Round.status == RoundStatus.ROLLED_BACK)
-LEAST_ALPHA = 1e-9  # stands for nothing: a set proves itself under it only when nearly all of it is drawn
+PRESENT, ABSENT = "implied present", "implied absent"
+"""Sides of implied sets: rows that the settled sets of other tags say something of (`round_relations`)."""
+IMPLIED = {PRESENT: LabelState.POSITIVE, ABSENT: LabelState.NEGATIVE}
+PAID_BY = {ACCEPT: ACCEPT, PRESENT: ACCEPT, REJECT: REJECT, ABSENT: REJECT}
+"""The half of a tag's error budget that a set of each side spends."""
+# What an implied set may spend was shared out before the first draw, so it is spent whatever came of it.
+SPENT = (RoundSet.alpha > 0) & (
+    (RoundSet.draws > 0) | (Round.status == RoundStatus.ROLLED_BACK) | RoundSet.side.in_(list(IMPLIED))
+)
 PEOPLE = (Origin.HUMAN, Origin.REVIEW, Origin.TRUTH, Origin.GOLD)
 
 
@@ -68,6 +75,27 @@ def sets_file(workspace: Workspace, number: int) -> Any:
     return workspace.round_file(number).with_suffix(".sets.npy")
 
 
+def implied_file(workspace: Workspace, number: int) -> Any:
+    return workspace.round_file(number).with_suffix(".implied.npz")
+
+
+def implied_rows(workspace: Workspace, set_: RoundSet) -> NDArray[np.int64]:
+    """Rows of a settled implied set."""
+    with np.load(implied_file(workspace, set_.round_number), allow_pickle=False) as stored:
+        found: NDArray[np.int64] = stored[f"{set_.tag_id}.{set_.side}.rows"]
+    return found
+
+
+def is_accept(set_: RoundSet) -> bool:
+    """Whether a set's images are settled as present."""
+    return PAID_BY[set_.side] == ACCEPT
+
+
+def own_sets(round_: Round) -> list[RoundSet]:
+    """The sets that are audited by draws of their own."""
+    return [set_ for set_ in round_.sets if set_.side in SIDES]
+
+
 def by_people(snapshot: Accepted) -> NDArray[np.bool_]:
     """(N, C) whether people (or given truth) decided, "cannot tell" included."""
     return np.isin(snapshot.origins, PEOPLE)
@@ -84,7 +112,7 @@ def settled_sets(session: Session) -> list[RoundSet]:
 def audited(
     workspace: Workspace, session: Session, round_: Round, snapshot: Accepted, pool: NDArray[np.int64]
 ) -> list[SetAudit]:
-    """Every set of a round with what its answered draws prove; accepts first, because recall builds on them.
+    """Every set of a round that has draws, with what they prove; accepts first, because recall builds on them.
 
     Sets of tags that `snapshot` does not hold are left out; `pool`: the round's rows.
     The counts and bounds of the sets follow, also of a settled round (they tighten); the decision is that of the open
@@ -92,19 +120,19 @@ def audited(
     """
     snapshot = by_majority(workspace.project, session, snapshot)
     who = members(workspace, round_.number)
-    asked = by_people(snapshot)
+    asked = _Asked(session, snapshot, votes_of(round_))
     order = cascade.draw_order(round_.seed, pool)
     column = {tag_id: place for place, tag_id in enumerate(round_.tag_ids)}
     live = {tag.id: place for place, tag in enumerate(snapshot.tags)}
     before = [set_ for set_ in settled_sets(session) if set_.round_number != round_.number]
     counted = Positives(workspace, session, snapshot)
     found: list[SetAudit] = []
-    for set_ in sorted(round_.sets, key=lambda set_: (set_.side, set_.tag_id)):
+    for set_ in sorted(own_sets(round_), key=lambda set_: (set_.side, set_.tag_id)):
         if set_.tag_id not in live:
             continue  # not asked for, or archived meanwhile
         place = live[set_.tag_id]
         draws = order[who[order, column[set_.tag_id]] == SIDES[set_.side]]
-        answers = audits.answered_prefix(snapshot.labels[draws, place], asked[draws, place])
+        answers = audits.answered_prefix(snapshot.labels[draws, place], asked.enough(draws, place))
         proved = [*before, *(one.set for one in found if one.set.decision == Decision.SETTLE)]
         own = [one for one in proved if one.tag_id == set_.tag_id]
         undecided = any(one.set.tag_id == set_.tag_id and one.state.decision == Decision.GO_ON for one in found)
@@ -118,6 +146,35 @@ def audited(
             set_.decision = now.decision
         found.append(SetAudit(set_, now, beside, draws, waits))
     return found
+
+
+def votes_of(round_: Round) -> int:
+    """How many people answer each picture that a round audits; one in rounds of earlier versions."""
+    return int(round_.targets.get("votes", 1))
+
+
+@dataclass(frozen=True)
+class _Asked:
+    """Which draws count as answered: those that `votes` people answered, each by themselves, or a reviewer decided, or
+    whose truth was given. A draw that fewer answered waits, and all behind it: the order makes the sample uniform."""
+
+    session: Session
+    snapshot: Accepted
+    votes: int
+
+    def enough(self, rows: NDArray[np.int64], place: int) -> NDArray[np.bool_]:
+        """(M,) for the images `rows` of the tag at `place`."""
+        origins = self.snapshot.origins[rows, place]
+        if self.votes == 1:
+            return np.isin(origins, PEOPLE)
+        answered = (
+            select(Label.image_row)
+            .where(Label.tag_id == self.snapshot.tags[place].id)
+            .group_by(Label.image_row)
+            .having(func.count() >= self.votes)
+        )
+        by_enough = np.isin(rows, list(self.session.scalars(answered)))
+        return np.asarray(np.isin(origins, (Origin.REVIEW, Origin.TRUTH)) | ((origins == Origin.HUMAN) & by_enough))
 
 
 def _beside(
@@ -203,7 +260,7 @@ def at_least(bound: float) -> float:
 
 def missed(sets: Iterable[RoundSet], tag_id: int) -> int:
     """Upper bound of the positives among the rejected images of a tag that nobody drew."""
-    return sum(set_.high - set_.positives for set_ in sets if set_.tag_id == tag_id and set_.side == REJECT)
+    return sum(set_.high - set_.positives for set_ in sets if set_.tag_id == tag_id and not is_accept(set_))
 
 
 class Positives:
@@ -218,7 +275,11 @@ class Positives:
         tag_id = self.snapshot.tags[place].id
         outside = np.ones(len(self.snapshot), bool)
         for set_ in sets:
-            if set_.tag_id == tag_id and set_.side == ACCEPT:
+            if set_.tag_id != tag_id or not is_accept(set_):
+                continue
+            if set_.side == PRESENT:
+                outside[implied_rows(self.workspace, set_)] = False
+            else:
                 column = self.session.get_one(Round, set_.round_number).tag_ids.index(tag_id)
                 who = members(self.workspace, set_.round_number)
                 outside[: len(who)] &= who[:, column] != LabelState.POSITIVE
@@ -227,14 +288,14 @@ class Positives:
     def found(self, place: int, sets: Sequence[RoundSet]) -> int:
         """With the lower bounds of the accepted sets among `sets`."""
         tag_id = self.snapshot.tags[place].id
-        bounds = sum(set_.low for set_ in sets if set_.tag_id == tag_id and set_.side == ACCEPT)
+        bounds = sum(set_.low for set_ in sets if set_.tag_id == tag_id and is_accept(set_))
         return self.of_people(place, sets) + bounds
 
     def surplus(self, place: int, sets: Sequence[RoundSet], precision: float, audited: RoundSet | None = None) -> float:
         """Positives to spare above `precision`. `audited`: the set that the surplus is for; the bound of its audit
         counts all its positives already, drawn or answered otherwise."""
         tag_id = self.snapshot.tags[place].id
-        accepted = [set_ for set_ in sets if set_.tag_id == tag_id and set_.side == ACCEPT]
+        accepted = [set_ for set_ in sets if set_.tag_id == tag_id and is_accept(set_)]
         masking = [*sets, audited] if audited is not None else sets
         people = self.of_people(place, masking) + sum(set_.positives for set_ in accepted)
         return audits.surplus_of(people, [state_of(set_) for set_ in accepted], precision)
@@ -256,7 +317,10 @@ def standing(workspace: Workspace, session: Session, snapshot: Snapshot, precisi
     ids = [tag.id for tag in snapshot.tags]
     tried, failed = attempts(session), attempts(session, RoundSet.decision == Decision.FAIL)
     used = spent(session)
-    sides = [[_next_alpha(alpha, tried, used, (tag_id, side)) for tag_id in ids] for side in (ACCEPT, REJECT)]
+    sides = [
+        [audits.next_alpha(alpha, tried.get((tag_id, side), 0), used.get((tag_id, side), 0.0)) for tag_id in ids]
+        for side in (ACCEPT, REJECT)
+    ]
     return Standing(
         found=np.array([counted.found(place, own[ids[place]]) for place in places], np.float64),
         surplus=np.array([counted.surplus(place, own[ids[place]], precision) for place in places], np.float64),
@@ -269,33 +333,21 @@ def standing(workspace: Workspace, session: Session, snapshot: Snapshot, precisi
 
 
 def attempts(session: Session, *conditions: ColumnElement[bool]) -> dict[tuple[int, str], int]:
-    """Attempts that were spent, by tag and side, of those that meet the conditions.
+    """Attempts that were spent, by tag and the side whose half paid, of those that meet the conditions.
 
     A round that was taken back counts too: its answers may have been seen without being counted.
     """
-    query = (
-        select(RoundSet.tag_id, RoundSet.side, func.count())
-        .join(Round)
-        .where(SPENT, *conditions)
-        .group_by(RoundSet.tag_id, RoundSet.side)
-    )
-    return {(tag_id, side): count for tag_id, side, count in session.execute(query)}
+    return {key: len(alphas) for key, alphas in _spent_alphas(session, *conditions).items()}
 
 
 def spent(session: Session) -> dict[tuple[int, str], float]:
-    """The error budget that all attempts together spent, by tag and side."""
-    query = (
-        select(RoundSet.tag_id, RoundSet.side, func.sum(RoundSet.alpha))
-        .join(Round)
-        .where(SPENT)
-        .group_by(RoundSet.tag_id, RoundSet.side)
-    )
-    return {(tag_id, side): float(total) for tag_id, side, total in session.execute(query)}
+    """The error budget that all attempts together spent, by tag and the side whose half paid."""
+    return {key: sum(alphas) for key, alphas in _spent_alphas(session).items()}
 
 
-def _next_alpha(
-    alpha: float, tried: dict[tuple[int, str], int], used: dict[tuple[int, str], float], key: tuple[int, str]
-) -> float:
-    """What the next attempt may spend: its share, and no more than is left where earlier ones, under a lower confidence
-    of the project, spent more than theirs."""
-    return max(LEAST_ALPHA, min(audits.spend(alpha, 1 + tried.get(key, 0)), alpha / 2 - used.get(key, 0.0)))
+def _spent_alphas(session: Session, *conditions: ColumnElement[bool]) -> dict[tuple[int, str], list[float]]:
+    query = select(RoundSet.tag_id, RoundSet.side, RoundSet.alpha).join(Round).where(SPENT, *conditions)
+    found: dict[tuple[int, str], list[float]] = {}
+    for tag_id, side, alpha in session.execute(query.order_by(RoundSet.round_number, RoundSet.side)):
+        found.setdefault((tag_id, PAID_BY[side]), []).append(alpha)
+    return found

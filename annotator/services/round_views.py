@@ -8,7 +8,7 @@ from sqlalchemy import select
 from annotator.errors import MissingError
 from annotator.learning.bounds import interval_path
 from annotator.services import models, round_records
-from annotator.services.round_sets import ACCEPT, audited, prior_of
+from annotator.services.round_sets import ACCEPT, audited, own_sets, prior_of
 from annotator.services.snapshots import decided_on, withdrawn
 from annotator.services.votes import live_tags
 from annotator.terms import LabelState, Origin, RoundStatus
@@ -70,7 +70,7 @@ def histogram(workspace: Workspace, tag_id: int, number: int | None) -> dict[str
     thresholds = {}
     if number is not None:
         with workspace.reading() as session:
-            sets = session.get_one(Round, number).sets
+            sets = own_sets(session.get_one(Round, number))
             thresholds = {set_.side: set_.threshold for set_ in sets if set_.tag_id == tag_id}
     return {"scores": ((edges[:-1] + edges[1:]) / 2).tolist(), "images": counts.tolist(), "thresholds": thresholds}
 

@@ -1,7 +1,8 @@
 """Rounds of the cascade: propose sets, audit them, settle what is proved, take a round back."""
 
+from collections.abc import Collection
 from contextlib import suppress
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import Any
 
@@ -15,9 +16,10 @@ from annotator.arrays import write_array
 from annotator.errors import ConflictError, MissingError
 from annotator.learning import cascade
 from annotator.learning.audits import Decision
-from annotator.learning.planning import Costs, Plan, Standing, plan
-from annotator.services import models, round_questions, round_records
+from annotator.services import models, round_causes, round_questions, round_records, round_relations
 from annotator.services.people import annotator_called
+from annotator.services.rights import Right, needs
+from annotator.services.round_plans import costs_of, new_set, planned
 from annotator.services.round_sets import (
     ACCEPT,
     REJECT,
@@ -27,20 +29,21 @@ from annotator.services.round_sets import (
     at_least,
     audited,
     members,
+    own_sets,
     pool_rows,
     sets_file,
-    standing,
 )
 from annotator.services.snapshots import decided_on, take, withdrawn
 from annotator.services.tasks import SHOWN_TAGS, free_count
 from annotator.snapshot import Snapshot
 from annotator.terms import LabelState, Origin, RoundStatus, Split
-from annotator.workspace import Project, Workspace
-from db.models import Model, Round, RoundSet, Tag
+from annotator.workspace import Workspace
+from db.models import Model, Round, Tag
 
 WHOLE_IMAGES = 150  # random images that are audited so
 
 
+@needs(Right.SETTLE)
 def propose_or_show(workspace: Workspace, annotator: str) -> dict[str, Any]:
     """The open round's audits; a new round where none is open."""
     with workspace.reading() as session:
@@ -51,75 +54,39 @@ def propose_or_show(workspace: Workspace, annotator: str) -> dict[str, Any]:
     return progress(workspace)
 
 
+@needs(Right.SETTLE)
 def propose(
-    workspace: Workspace, annotator: str, *, leave_out: Split | None = None, whole_images: int | None = None
+    workspace: Workspace,
+    annotator: str,
+    *,
+    leave_out: Split | None = None,
+    whole_images: int | None = None,
+    only: Collection[str] | None = None,
 ) -> int:
     """Open a round on the images that nobody answered and no round settled; its number.
 
     Images of the split `leave_out` stay out of the pool. `whole_images` random images are asked about completely;
-    by default where the vocabulary is small enough for one screen.
+    by default where the vocabulary is small enough for one screen. `only`: names of the tags that take part; then no
+    whole images are asked by default, and nothing of other tags is settled.
     """
     # One at a time: a second one must not write other sets under the number of the first.
     with FileLock(workspace.folder / "round.lock"):
         with workspace.reading() as session:
             if open_round(session) is not None:
                 raise ConflictError("a round is open already; settle it first, or roll it back")
-        number = _propose(workspace, annotator, leave_out, whole_images)
+        number = _propose(workspace, annotator, leave_out, whole_images, only)
     progress(workspace)
     return number
 
 
-def planned(workspace: Workspace, leave_out: Split | None = None) -> "Planned":
-    """What a round would propose now."""
-    model = models.required(workspace)
-    snapshot = take(workspace)
-    if model.tag_ids != [tag.id for tag in snapshot.tags]:
-        raise ConflictError(
-            f"model {model.id} knows another vocabulary; train again: annotator train -w {workspace.folder}"
-        )
-    # The model's own, calibrated on held-out answers: sets cut by the fused scores were smaller where we tried it.
-    probabilities = np.asarray(models.predictions(workspace, model), np.float32)
-    in_pool = np.arange(len(snapshot)) < len(probabilities)
-    if leave_out is not None:
-        in_pool &= ~snapshot.in_split(leave_out)
-    pool = np.flatnonzero(in_pool)
-    open_ = (snapshot.origins[pool] == Origin.NOBODY) & (snapshot.labels[pool] == LabelState.UNKNOWN)
-    project = workspace.project
-    with workspace.reading() as session:
-        stands = standing(workspace, session, snapshot, project.precision, 1 - project.confidence)
-    found = plan(
-        probabilities[pool], open_, stands, precision=project.precision, recall=project.recall, costs=costs_of(project)
-    )
-    return Planned(model, snapshot, probabilities, pool, open_, stands, found)
-
-
-def costs_of(project: Project) -> Costs:
-    """The seconds that plans count with."""
-    return Costs(project.seconds_outside, project.seconds_accept, project.seconds_reject)
-
-
-@dataclass(frozen=True)
-class Planned:
-    """A plan with all it was made from; `open` (M, C) is of the pool's rows, `probabilities` (N, C) of all."""
-
-    model: Model
-    snapshot: Snapshot
-    probabilities: NDArray[np.float32]
-    pool: NDArray[np.int64]
-    open: NDArray[np.bool_]
-    standing: Standing
-    plan: Plan
-
-    def members(self) -> NDArray[np.int8]:
-        """(N, C) as `round_sets.members` stores them."""
-        shape = len(self.probabilities), self.open.shape[1]
-        found = np.full(shape, LabelState.UNKNOWN, np.int8)
-        found[self.pool] = member_states(self.probabilities[self.pool], self.open, self.plan.proposal)
-        return found
-
-
-def _propose(workspace: Workspace, annotator: str, leave_out: Split | None, whole_images: int | None) -> int:
-    found = planned(workspace, leave_out)
+def _propose(
+    workspace: Workspace,
+    annotator: str,
+    leave_out: Split | None,
+    whole_images: int | None,
+    only: Collection[str] | None,
+) -> int:
+    found = planned(workspace, leave_out, only)
     snapshot, project = found.snapshot, workspace.project
     tag_ids = [tag.id for tag in snapshot.tags]
     with workspace.reading() as session:
@@ -136,7 +103,8 @@ def _propose(workspace: Workspace, annotator: str, leave_out: Split | None, whol
             annotator_id=annotator_called(session, annotator).id, at=datetime.now(UTC),
             targets={
                 "precision": project.precision, "recall": project.recall, "confidence": project.confidence,
-                "leave_out": leave_out, "costs": asdict(costs_of(project)),
+                "leave_out": leave_out, "tags": None if only is None else _ids(found.snapshot, only),
+                "votes": project.audit_votes, "costs": asdict(costs_of(project)),
                 "standing": {name: part.tolist() for name, part in vars(found.standing).items()},
             },
         )  # fmt: skip
@@ -147,36 +115,21 @@ def _propose(workspace: Workspace, annotator: str, leave_out: Split | None, whol
             for side in (ACCEPT, REJECT):
                 size = int((who[:, column] == SIDES[side]).sum())
                 if size:
-                    session.add(_set(number, tag_id, side, size, float(alphas[side][column]), found, column))
+                    session.add(new_set(number, tag_id, side, size, float(alphas[side][column]), found, column))
         session.flush()
-        few_tags = len(tag_ids) <= SHOWN_TAGS
+        session.add_all(round_causes.new_sets(session, number, found, who, round_.targets))
+        session.flush()
+        few_tags = only is None and len(tag_ids) <= SHOWN_TAGS
         whole = whole_images if whole_images is not None else WHOLE_IMAGES * few_tags
         round_questions.ask_whole(session, round_, found.pool, found.open, whole)
     return number
 
 
-def _set(number: int, tag_id: int, side: str, size: int, alpha: float, found: Planned, column: int) -> RoundSet:
-    proposal = found.plan.proposal
-    accepts = side == ACCEPT
-    expected = float((proposal.accept_positives if accepts else proposal.reject_positives)[column])
-    noted = {
-        "expected": expected,
-        "draws": int((found.plan.accept_draws if accepts else found.plan.reject_draws)[column]),
-    }
-    if not accepts:
-        accepted = float(proposal.accept_positives[column])
-        noted |= {
-            "expected_accept": accepted,
-            "expected_outside": max(0.0, float(found.plan.expected[column]) - expected - accepted),
-            "outside": int(found.plan.band[column]),
-        }
-    threshold = float((proposal.accept_above if accepts else proposal.reject_below)[column])
-    return RoundSet(
-        round_number=number, tag_id=tag_id, side=side, threshold=threshold, size=size, alpha=alpha, draws=0,
-        positives=0, low=0, high=size, decision=Decision.GO_ON, plan=noted,
-    )  # fmt: skip
+def _ids(snapshot: Snapshot, names: Collection[str]) -> list[int]:
+    return [tag.id for tag in snapshot.tags if tag.name in names]
 
 
+@needs(Right.SETTLE, logged=False)
 def progress(workspace: Workspace) -> dict[str, Any]:
     """Count the open round's answers, ask for the next draws, and say how far each proof is."""
     snapshot = take(workspace)
@@ -201,7 +154,7 @@ def _asked(
         if audit.state.decision != Decision.GO_ON or audit.waits:
             round_questions.drop(session, round_.number, audit.set)
         else:
-            round_questions.ask_draws(session, round_.number, audit)
+            round_questions.ask_draws(session, round_, audit)
     return found, _ask_outside(workspace, session, round_, snapshot, pool)
 
 
@@ -213,7 +166,7 @@ def _ask_outside(
     Only of tags that have a set: of the others everything is open, and the queue's picks are worth more.
     """
     who = members(workspace, round_.number)
-    with_set = {set_.tag_id for set_ in round_.sets}
+    with_set = {set_.tag_id for set_ in own_sets(round_)}
     live = {tag.id: place for place, tag in enumerate(snapshot.tags)}
     model = session.get_one(Model, round_.model_id)
     probabilities = models.predictions(workspace, model)
@@ -223,7 +176,9 @@ def _ask_outside(
             left = snapshot.origins[pool, live[tag_id]] == Origin.NOBODY
             rows = pool[left & (who[pool, column] == LabelState.UNKNOWN)]
             doubt = np.abs(np.asarray(probabilities[rows, column], np.float32) - 0.5)
-            first = rows[np.lexsort((rows, doubt))][: round_questions.AHEAD]
+            # What other tags' sets may say when the round ends is asked last.
+            likely = round_causes.likely_said(workspace, round_, tag_id)[rows]
+            first = rows[np.lexsort((rows, doubt, likely))][: round_questions.AHEAD]
             round_questions.ask_outside(session, round_.number, tag_id, first.tolist())
             found[tag_id] = len(rows)
     return found
@@ -233,7 +188,7 @@ def ask_further(workspace: Workspace, tag_id: int) -> bool:
     """Ask for the next draws of a tag's sets where its audit goes on; whether questions about it wait now."""
     with workspace.transaction() as session:
         round_, tag = open_round(session, to_change=True), session.get(Tag, tag_id)
-        if round_ is None or tag is None or all(set_.tag_id != tag_id for set_ in round_.sets):
+        if round_ is None or tag is None or all(set_.tag_id != tag_id for set_ in own_sets(round_)):
             return False
         pool = round_records.read_pool(workspace, round_.number)
         _asked(workspace, session, round_, decided_on(workspace, session, tag), pool)
@@ -241,16 +196,25 @@ def ask_further(workspace: Workspace, tag_id: int) -> bool:
         return free_count(session, tag_id) > 0
 
 
+@needs(Right.SETTLE)
 def settle(workspace: Workspace) -> dict[str, Any]:
     """End the open round: settle the sets whose audit proved enough; the others stay open for a later one."""
     snapshot = take(workspace)
     with workspace.transaction() as session:
         round_ = required_open(session)
-        found = audited(workspace, session, round_, snapshot, pool_rows(workspace, snapshot, round_))
+        pool = pool_rows(workspace, snapshot, round_)
+        found = audited(workspace, session, round_, snapshot, pool)
         free = _free(workspace, round_, snapshot)
-        labels = _settled_labels(workspace, round_, found, free)
+        said = _by_columns(round_, snapshot, round_relations.said_by_people(session, snapshot), len(free))
+        free &= ~round_relations.contradicted(_settled_labels(workspace, round_, found, free), said)
+        own = _settled_labels(workspace, round_, found, free)
+        left = round_relations.left_open(round_, free, own, pool)
+        given = round_relations.claims(workspace, session, round_, snapshot, found, left, said)
+        implied = round_relations.assemble(given, own, left, round_.tag_ids, round_.targets)
+        labels = round_relations.paint(own, implied, round_.tag_ids)
         # The files before the row: a settled round always has its labels.
         round_records.write_answers(workspace, round_.number, snapshot, found, free)
+        round_relations.store(workspace, session, round_, given, implied)
         write_array(workspace.round_file(round_.number), labels)
         round_.status, round_.settled_at = RoundStatus.SETTLED, datetime.now(UTC)
         round_questions.drop(session, round_.number)
@@ -258,11 +222,13 @@ def settle(workspace: Workspace) -> dict[str, Any]:
             "number": round_.number,
             "settled_sets": sum(audit.state.decision == Decision.SETTLE for audit in found),
             "sets": len(found),
+            "implied": sum(len(one.rows) for one in implied.values()),
             "settled_positive": int((labels == LabelState.POSITIVE).sum()),
             "settled_negative": int((labels == LabelState.NEGATIVE).sum()),
         }
 
 
+@needs(Right.SETTLE)
 def roll_back(workspace: Workspace, number: int) -> dict[str, Any]:
     """Take back what round `number` settled, and nothing else: people's answers stay, audits included."""
     with FileLock(workspace.folder / "round.lock"), workspace.transaction() as session:
@@ -317,23 +283,13 @@ def history(workspace: Workspace) -> list[dict[str, Any]]:
                 "status": round_.status.value,
                 "pool": round_.pool_size,
                 "model": round_.model_id,
-                "sets": len(round_.sets),
-                "proved": sum(set_.decision == Decision.SETTLE for set_ in round_.sets),
+                "sets": len(own_sets(round_)),
+                "proved": sum(set_.decision == Decision.SETTLE for set_ in own_sets(round_)),
                 "audited": sum(set_.draws for set_ in round_.sets),
                 "started": round_.at.isoformat(timespec="seconds"),
             }
             for round_ in session.scalars(select(Round).order_by(Round.number))
         ]
-
-
-def member_states(
-    probabilities: NDArray[np.float32], open_: NDArray[np.bool_], proposal: cascade.Proposal
-) -> NDArray[np.int8]:
-    """(M, C) which set each open image is in."""
-    states = np.full(probabilities.shape, LabelState.UNKNOWN, np.int8)
-    states[open_ & (probabilities >= proposal.accept_above)] = LabelState.POSITIVE
-    states[open_ & (probabilities < proposal.reject_below)] = LabelState.NEGATIVE
-    return states
 
 
 def _free(workspace: Workspace, round_: Round, snapshot: Snapshot) -> NDArray[np.bool_]:
@@ -345,6 +301,16 @@ def _free(workspace: Workspace, round_: Round, snapshot: Snapshot) -> NDArray[np
         if tag_id in live:
             free[:, column] = snapshot.origins[:size, live[tag_id]] == Origin.NOBODY
     return free
+
+
+def _by_columns(round_: Round, snapshot: Snapshot, said: NDArray[np.int8], size: int) -> NDArray[np.int8]:
+    """(size, C) `said` by the columns of the round; unknown for tags that were archived since."""
+    live = {tag.id: place for place, tag in enumerate(snapshot.tags)}
+    found = np.full((size, len(round_.tag_ids)), LabelState.UNKNOWN, np.int8)
+    for column, tag_id in enumerate(round_.tag_ids):
+        if tag_id in live:
+            found[:, column] = said[:size, live[tag_id]]
+    return found
 
 
 def _settled_labels(

@@ -4,7 +4,8 @@ The picks come with a random slice among them. As many images as that slice has 
 answered, in their order, train heads of one kind; so many of the random slice train heads of the other kind. Both are
 measured on the same held-out answers. The figure is what a replay would call saved. It tells of the beginning of the
 project, as far as the random slice reaches: later picks complete what was answered before them, and would be wronged
-by a comparison that trains on them alone.
+by a comparison that trains on them alone. Heads that look at tiles look at whole images here: it is the answers that
+are compared.
 """
 
 from collections.abc import Iterator

@@ -11,22 +11,25 @@ from annotator.errors import BadInputError, MissingError
 from annotator.services import questions, tasks
 from annotator.services.pace import capped_seconds
 from annotator.services.people import annotator_called
+from annotator.services.rights import Right, needs
 from annotator.services.status import answers_today
 from annotator.terms import LabelState, SessionState, WorkMode
 from annotator.workspace import Workspace
 from db.models import Annotator, JournalEntry, LabellingSession, Submission, Tag, Task
 
 IDLE = timedelta(hours=12)  # an open session nobody came back to by then has ended by itself; a paused one waits
+BESIDE = (WorkMode.BULK, WorkMode.REVIEW)  # ways of working that join a session without moving it or setting a pace
 REMEMBERED = 30  # answered pictures that can be gone back to after a reload or on another machine
 
 
+@needs(Right.LABEL, own="annotator")
 def begin(
     workspace: Workspace, annotator: str, mode: WorkMode, tag_id: int | None = None, page_size: int | None = None
 ) -> dict[str, Any]:
     """Go on with the person's open or paused session in this mode, or start one.
 
     In the mode it stood in, its tag and page size go on where none is given, and the questions it was paused with are
-    the person's again where nobody else took them. Work in bulk joins a session without moving it.
+    the person's again where nobody else took them. Work in bulk and reviews join a session without moving it.
     """
     now = datetime.now(UTC)
     with workspace.transaction() as session:
@@ -39,7 +42,7 @@ def begin(
         if found is None:
             found = LabellingSession(annotator_id=person.id, mode=mode, in_hand=[], started_at=now, ended_at=None)
             session.add(found)
-        if mode == WorkMode.BULK and resumed:
+        if mode in BESIDE and resumed:
             mode, tag_id, page_size, in_hand = found.mode, found.tag_id, found.page_size, []
         else:
             in_hand, found.in_hand = found.in_hand, []
@@ -54,6 +57,7 @@ def begin(
     return {**begun, **standing(workspace, annotator, number)}
 
 
+@needs(Right.LABEL, own="annotator")
 def pause(workspace: Workspace, annotator: str, number: int, in_hand: Sequence[int] | None = None) -> dict[str, Any]:
     """Rest a session: its unanswered questions are free for others, and are asked first when it goes on.
 
@@ -67,6 +71,7 @@ def pause(workspace: Workspace, annotator: str, number: int, in_hand: Sequence[i
     return report(workspace, number)
 
 
+@needs(Right.LABEL, own="annotator")
 def end(workspace: Workspace, annotator: str, number: int, in_hand: Sequence[int] | None = None) -> dict[str, Any]:
     """End a session and give its unanswered questions back; its report."""
     in_hand = tasks.held_by(workspace, annotator) if in_hand is None else in_hand
@@ -80,7 +85,7 @@ def end(workspace: Workspace, annotator: str, number: int, in_hand: Sequence[int
 
 def standing(workspace: Workspace, annotator: str, number: int) -> dict[str, Any]:
     """What the status line begins with: timed answers and seconds of the session, and today's answers of the person."""
-    timed = (Submission.session_id == number, Submission.undone.is_(False), Submission.mode != WorkMode.BULK)
+    timed = (Submission.session_id == number, Submission.undone.is_(False), Submission.mode.not_in(BESIDE))
     with workspace.reading() as session:
         answers, seconds = session.execute(
             select(func.sum(Submission.labels), func.sum(capped_seconds())).where(*timed)
@@ -106,7 +111,8 @@ def recent(workspace: Workspace, annotator: str, number: int, count: int = REMEM
         )[::-1]  # fmt: skip
         asked: dict[int, tuple[Submission, Task, dict[int, int]]] = {}
         for submission in given:
-            entries = session.scalars(select(JournalEntry).where(JournalEntry.submission_id == submission.id)).all()
+            of_it = (JournalEntry.submission_id == submission.id, JournalEntry.because_id.is_(None))
+            entries = session.scalars(select(JournalEntry).where(*of_it)).all()
             states = {entry.tag_id: int(entry.state) for entry in entries if entry.state is not None}
             rows = {entry.image_row for entry in entries}
             done = select(Task).where(
@@ -142,14 +148,15 @@ def report(workspace: Workspace, number: int) -> dict[str, Any]:
             session.execute(
                 select(JournalEntry.state, func.count(JournalEntry.id))
                 .join(Submission, Submission.id == JournalEntry.submission_id)
-                .where(*kept, JournalEntry.state.is_not(None)).group_by(JournalEntry.state)
+                .where(*kept, JournalEntry.state.is_not(None), JournalEntry.because_id.is_(None))
+                .group_by(JournalEntry.state)
             ).all()
         )  # fmt: skip
         undone = session.scalar(
             select(func.count(Submission.id)).where(Submission.session_id == number, Submission.undone.is_(True))
         )
         modes = [_mode_row(*row) for row in by_mode]
-        timed = [row for row in modes if row["mode"] != WorkMode.BULK.value]
+        timed = [row for row in modes if row["mode"] not in BESIDE]
         seconds = sum(row["minutes"] for row in timed) * 60
         answers = sum(row["answers"] for row in timed)
         return {

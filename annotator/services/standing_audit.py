@@ -6,13 +6,14 @@ on the next draw counts, wherever it was given.
 
 from typing import Any
 
+import numpy as np
 from sqlalchemy import func, select
 
 from annotator.errors import ConflictError
 from annotator.learning.audits import Decision
-from annotator.services import certificates
-from annotator.services.round_questions import asked_about
-from annotator.services.round_sets import ACCEPT, audited, pool_rows
+from annotator.services import certificates, round_relations
+from annotator.services.round_questions import votes_lacking
+from annotator.services.round_sets import ACCEPT, audited, pool_rows, votes_of
 from annotator.services.snapshots import take
 from annotator.services.tasks import BAND_SIZE, Band
 from annotator.terms import RoundStatus, TaskKind
@@ -40,15 +41,17 @@ def keep_up(workspace: Workspace) -> dict[str, Any]:
                 pool = pool_rows(workspace, snapshot, round_)
             except ConflictError:
                 continue  # its pictures are not what they were: no draw of it can count any more
-            for audit in audited(workspace, session, round_, snapshot, pool):
+            found = audited(workspace, session, round_, snapshot, pool)
+            round_relations.follow(workspace, session, round_, snapshot, found)
+            for audit in found:
                 if audit.set.decision != Decision.SETTLE:
                     continue
                 draws = audit.waiting[:WAITING].tolist()
-                known = asked_about(session, audit.set.tag_id, draws)
+                lacking = votes_lacking(session, audit.set.tag_id, draws, votes_of(round_))
                 last = session.scalar(select(func.max(Task.position)).where(Task.tag_id == audit.set.tag_id)) or 0
                 start = max(Band.PICK.position(BAND_SIZE // 2), last + 1)
                 side = "present" if audit.set.side == ACCEPT else "absent"
-                for place, row in enumerate(row for row in draws if row not in known):
+                for place, row in enumerate(np.repeat(draws, [lacking[row] for row in draws]).tolist()):
                     asked += 1
                     session.add(
                         Task(

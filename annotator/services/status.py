@@ -8,7 +8,7 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from annotator.arrays import ShardedArray
-from annotator.services import models, suggesting
+from annotator.services import models, suggesting, tiles
 from annotator.services.embedding import current_backbone
 from annotator.services.image_facts import names_of
 from annotator.services.snapshots import take
@@ -62,6 +62,7 @@ def status(workspace: Workspace) -> dict[str, Any]:
         **counts,
         "backbone": backbone,
         "embedded": len(stored) if stored else 0,
+        "tiles": tiles.count(workspace, backbone) if backbone else 0,
         "model": None
         if model is None
         else {"id": model.id, "held_out_mAP": model.metrics.get("mAP"), "at": str(model.at)},

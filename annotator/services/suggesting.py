@@ -20,7 +20,7 @@ from annotator.learning.tag_tree import parent_places, raise_parents
 from annotator.progress import Progress, silent
 from annotator.scoring import SCORERS, ScoringInput
 from annotator.scoring.fusion import ORIGINS, fit_fusion
-from annotator.services import models
+from annotator.services import imported_arrays, models, tiles
 from annotator.services.embedding import current_backbone, text_vectors
 from annotator.services.snapshots import take
 from annotator.snapshot import Snapshot
@@ -148,7 +148,7 @@ def _fused(
         raise MissingError(f"no embeddings yet; make them with: annotator embed -w {workspace.folder}")
     vectors = workspace.embeddings(backbone).read()
     model = models.in_use(workspace)
-    given = _input(workspace, snapshot, vectors, model)
+    given = _input(workspace, snapshot, backbone, vectors, model)
     said = {origin: scorer.score(given) for origin, scorer in SCORERS.items()}
     scores = {origin: values for origin, values in said.items() if values is not None}
     progress(1, 3, "scoring")
@@ -165,7 +165,9 @@ def _fused(
     return fused.probabilities, fused.origins, known, model.id if model else None
 
 
-def _input(workspace: Workspace, snapshot: Snapshot, vectors: NDArray[Any], model: Model | None) -> ScoringInput:
+def _input(
+    workspace: Workspace, snapshot: Snapshot, backbone: str, vectors: NDArray[Any], model: Model | None
+) -> ScoringInput:
     """What the sources may look at. Answers that measure them are left out."""
     probabilities = None
     if model is not None and model.tag_ids == [tag.id for tag in snapshot.tags]:
@@ -178,6 +180,8 @@ def _input(workspace: Workspace, snapshot: Snapshot, vectors: NDArray[Any], mode
         labels=_people(snapshot, len(vectors), Split.TRAIN),
         groups=snapshot.groups[: len(vectors)],
         probabilities=probabilities,
+        tiles=tiles.stored(workspace, backbone, len(vectors)),
+        imported=imported_arrays.scores(workspace, len(vectors), [tag.id for tag in snapshot.tags]),
     )
 
 

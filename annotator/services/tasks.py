@@ -12,6 +12,7 @@ from annotator.services import gold_questions
 from annotator.services.label_store import alike
 from annotator.services.overlap import asks_several
 from annotator.services.people import annotator_called
+from annotator.services.rights import Right, needs
 from annotator.terms import TaskKind, WorkMode
 from annotator.workspace import Project, Workspace
 from db.models import Annotator, JournalEntry, Label, Skip, Submission, Task
@@ -40,14 +41,16 @@ class Band(IntEnum):
         return cls(position // BAND_SIZE)
 
 
+@needs(Right.LABEL, own="annotator")
 def claim(
     workspace: Workspace, annotator: str, tag_id: int | None, count: int, have: Collection[int] = ()
 ) -> list[Task]:
     """The annotator's open questions first, then free ones, up to `count`; each is theirs until the lease ends.
 
     `tag_id` None asks for whole images, else for images of that one tag, all of one band. Those in `have` are on the
-    person's screen already and are not among the answers. Questions for this person alone come first; nobody gets one
-    twice, one that they skipped, or more than their quota of the day. Raises ForbiddenError for a paused person.
+    person's screen already and are not among the answers. Questions for this person alone come first, those about one
+    tag among their whole images too; nobody gets one twice, one that they skipped, or more than their quota of the day.
+    Raises ForbiddenError for a paused person.
     """
     count = max(0, min(count, MOST_AT_ONCE))
     project = workspace.project
@@ -89,6 +92,7 @@ def left_today(session: Session, person: Annotator) -> int | None:
     return max(0, person.daily_quota - answered - in_hand)
 
 
+@needs(Right.LABEL, own="annotator")
 def renew(workspace: Workspace, annotator: str, task_ids: Collection[int]) -> set[int]:
     """Lease the questions on a person's screen anew; those that are lost: others hold or answered them meanwhile."""
     until = datetime.now(UTC) + timedelta(minutes=workspace.project.lease_minutes)
@@ -97,7 +101,7 @@ def renew(workspace: Workspace, annotator: str, task_ids: Collection[int]) -> se
         return set()
     with workspace.transaction() as session:
         person = annotator_called(session, annotator)
-        mine_or_free = or_(Task.annotator_id == person.id, _is_free())
+        mine_or_free = or_(Task.annotator_id == person.id, and_(_is_free(), _is_for(person.id)))
         renewal = (
             update(Task)
             .where(Task.id.in_(wanted), Task.done_at.is_(None), mine_or_free)
@@ -117,6 +121,7 @@ def held_by(workspace: Workspace, annotator: str) -> list[int]:
         return list(session.scalars(query.where(*mine).order_by(Task.position, Task.id)))
 
 
+@needs(Right.LABEL, own="annotator")
 def release(workspace: Workspace, annotator: str, task_ids: Collection[int]) -> int:
     """Give questions back unanswered; how many were given back."""
     with workspace.transaction() as session:
@@ -179,7 +184,9 @@ def copies(rows: Sequence[int], votes: Mapping[int, int]) -> Iterator[tuple[int,
 
 def free_count(session: Session, tag_id: int | None) -> int:
     """Open questions of this sort that nobody holds."""
-    query = select(func.count(Task.id)).where(_of_sort(tag_id), Task.done_at.is_(None), _is_free())
+    query = select(func.count(Task.id)).where(
+        _of_sort(tag_id), Task.for_id.is_(None), Task.done_at.is_(None), _is_free()
+    )
     return session.scalar(query) or 0
 
 
@@ -192,10 +199,14 @@ def free_for(workspace: Workspace, session: Session, annotator: str, tag_id: int
 
 def claimable(project: Project, person_id: int, tag_id: int | None) -> list[ColumnElement[bool]]:
     """What makes a question one that this person can be given now."""
-    return [
-        _of_sort(tag_id), Task.done_at.is_(None), _is_free(), or_(Task.for_id.is_(None), Task.for_id == person_id),
-        ~_is_a_twin(person_id, asks_several(project)), ~_was_skipped(person_id),
+    several = asks_several(project)
+    conditions = [
+        _of_sort(tag_id, person_id), Task.done_at.is_(None), _is_free(), _is_for(person_id),
+        ~_is_a_twin(person_id, several), ~_was_skipped(person_id),
     ]  # fmt: skip
+    if several:
+        conditions.append(or_(Task.for_id == person_id, ~_is_answered_by(person_id)))
+    return conditions
 
 
 def _is_a_twin(person_id: int, several: bool) -> ColumnElement[bool]:
@@ -221,13 +232,28 @@ def _is_a_twin(person_id: int, several: bool) -> ColumnElement[bool]:
     return exists().where(asks_the_same, or_(theirs, earlier))
 
 
+def _is_answered_by(person_id: int) -> ColumnElement[bool]:
+    """Whether a question is about a tag that this person labelled on its image, also unasked: no second vote."""
+    return exists().where(
+        Label.image_row == Task.image_row, Label.tag_id == Task.tag_id, Label.annotator_id == person_id
+    )
+
+
 def _was_skipped(person_id: int) -> ColumnElement[bool]:
     same_tag = alike(Skip.tag_id, Task.tag_id)
     return exists().where(Skip.image_row == Task.image_row, Skip.annotator_id == person_id, same_tag)
 
 
-def _of_sort(tag_id: int | None) -> ColumnElement[bool]:
-    return Task.tag_id.is_(None) if tag_id is None else Task.tag_id == tag_id
+def _of_sort(tag_id: int | None, person_id: int | None = None) -> ColumnElement[bool]:
+    """Questions of one sort; those for `person_id` alone count as whole images too."""
+    if tag_id is not None:
+        return Task.tag_id == tag_id
+    whole = Task.tag_id.is_(None)
+    return whole if person_id is None else or_(whole, Task.for_id == person_id)
+
+
+def _is_for(person_id: int) -> ColumnElement[bool]:
+    return or_(Task.for_id.is_(None), Task.for_id == person_id)
 
 
 def _in_band(band: Band | None) -> list[ColumnElement[bool]]:
@@ -240,11 +266,12 @@ def _is_free() -> ColumnElement[bool]:
 
 def _held(session: Session, person_id: int, tag_id: int | None) -> list[Task]:
     mine = (Task.annotator_id == person_id, Task.leased_until >= datetime.now(UTC), Task.done_at.is_(None))
-    return list(session.scalars(select(Task).where(*mine, _of_sort(tag_id)).order_by(Task.position, Task.id)))
+    query = select(Task).where(*mine, _of_sort(tag_id, person_id)).order_by(Task.position, Task.id)
+    return list(session.scalars(query))
 
 
 def _band(session: Session, held: list[Task], tag_id: int | None, conditions: list[ColumnElement[bool]]) -> Band | None:
-    """The band of the next page about a tag; whole images know no bands."""
+    """The band of the next page about a tag, of the questions that meet the conditions; whole images know no bands."""
     if tag_id is None:
         return None
     if held:

@@ -9,7 +9,7 @@ from filelock import FileLock
 from numpy.typing import NDArray
 from sqlalchemy import func, select
 
-from annotator.arrays import write_array
+from annotator.arrays import Tiles, write_array
 from annotator.backbones import resolve_device
 from annotator.errors import MissingError
 from annotator.learning import metrics
@@ -19,21 +19,22 @@ from annotator.learning.heads import Head
 from annotator.learning.tag_tree import parent_places, raise_parents
 from annotator.learning.votes import Belief
 from annotator.progress import Progress, silent
-from annotator.services import models, savings
+from annotator.services import majors, models, savings, tiles
 from annotator.services.beliefs import beliefs
 from annotator.services.embedding import current_backbone, text_vectors
 from annotator.services.labelling import answered_count
+from annotator.services.rights import Right, needs
 from annotator.services.snapshots import take
 from annotator.services.votes import Votes, live_tags, votes
 from annotator.snapshot import Snapshot
-from annotator.terms import LabelState, RoundStatus, Split, TaskKind
+from annotator.terms import LabelState, Origin, RoundStatus, Split, TaskKind
 from annotator.workspace import Workspace
 from db.models import Model, Round
 
 TOLERANCE = 0.01  # of held-out mAP: a smaller loss is none
 RESAMPLES, SURE = 100, 0.95
 FEWEST_IMAGES = 10
-CHUNK = 65_536  # rows scored at once: 65,536 x 1,280 float32 are 335 MB
+CHUNK = 8_192  # rows scored at once: their nine tiles of 1,280 float16 are 190 MB
 
 
 @dataclass(frozen=True)
@@ -61,6 +62,7 @@ class TrainingSet:
     """(n, C) what several people's votes come to, in the place of their labels, where any pair has several."""
 
 
+@needs(Right.TRAIN)
 def train(workspace: Workspace, progress: Progress = silent) -> TrainReport:
     """Train once. Raises MissingError when there are no embeddings or too few answers.
 
@@ -78,6 +80,7 @@ def train(workspace: Workspace, progress: Progress = silent) -> TrainReport:
                 f"{len(data.train_rows)} answered images can train; answer at least {FEWEST_IMAGES} first: open Label"
             )
         vectors, texts = stored.read(), text_vectors(workspace, snapshot.tags)
+        seen = tiles.of_head(workspace, workspace.project.head, backbone, len(stored))
         progress(0, 3, "training")
         head, _ = fit_head(
             workspace.project.head,
@@ -86,16 +89,18 @@ def train(workspace: Workspace, progress: Progress = silent) -> TrainReport:
             texts=texts,
             unlabelled=vectors,
             validation=(vectors[data.held_rows], data.held_labels) if len(data.held_rows) else None,
+            tiles=None if seen is None else seen[data.train_rows],
+            validation_tiles=None if seen is None else seen[data.held_rows],
             device=resolve_device(workspace.settings.device),
             loss=workspace.project.loss,
             **(data.belief._asdict() if data.belief else {}),
         )
         progress(1, 3, "calibrating")
-        held_logits = head.logits(vectors[data.held_rows])
+        held_logits = head.logits(vectors[data.held_rows], None if seen is None else seen[data.held_rows])
         calibration = fit_calibration(held_logits, data.held_labels)
         progress(2, 3, "predicting")
         tree = parent_places([tag.name for tag in snapshot.tags], [tag.parent for tag in snapshot.tags])
-        probabilities = _predict(head, calibration, vectors, tree)
+        probabilities = _predict(head, calibration, (vectors, seen), tree)
         measured = _measured(probabilities[data.held_rows], data)
         measured["ece"] = _calibration_error(held_logits, data, snapshot)
         progress(2, 3, "holding the picks against random ones")
@@ -109,8 +114,8 @@ def training_set(workspace: Workspace, snapshot: Snapshot, embedded: int) -> Tra
     """People's labels, split by image.
 
     Left out: audits of an open round; calibration answers from training (an image can change its split when
-    near-duplicates are found); audits and bulk answers from measuring (they come from sets the model is sure about or
-    a person chose, not at random).
+    near-duplicates are found), and the regression set, which measures; audits, bulk answers and reviews of what nobody
+    labelled from measuring (they come from sets the model is sure about, or a person or cause chose, not at random).
     """
     labels = snapshot.by_people().copy()
     with workspace.reading() as session:
@@ -122,7 +127,12 @@ def training_set(workspace: Workspace, snapshot: Snapshot, embedded: int) -> Tra
     labels[embedded:] = LabelState.UNKNOWN
     left_out = open_audits | (kinds == TaskKind.CALIBRATION)
     train = _without(labels, found, left_out)
+    with workspace.reading() as session:
+        majors.keep_from_training(session, snapshot, train)
     held = _without(labels, found, np.isin(kinds, (TaskKind.AUDIT, TaskKind.BULK)))
+    labelled = np.zeros(labels.shape, bool)
+    labelled[found.rows, found.columns] = True
+    held[(snapshot.origins == Origin.REVIEW) & ~labelled] = LabelState.UNKNOWN
     train_rows, held_rows = (
         np.flatnonzero((part != LabelState.UNKNOWN).any(axis=1) & snapshot.in_split(split))
         for part, split in ((train, Split.TRAIN), (held, Split.VALIDATION))
@@ -155,12 +165,14 @@ def due_at(workspace: Workspace, asked_before: int = 0) -> int | None:
 
 
 def _predict(
-    head: Head, calibration: Calibration, vectors: NDArray[Any], tree: NDArray[np.int64]
+    head: Head, calibration: Calibration, seen: tuple[NDArray[Any], Tiles | None], tree: NDArray[np.int64]
 ) -> NDArray[np.float32]:
-    """(N, C) calibrated probabilities, none of a parent below those of its children."""
+    """(N, C) calibrated probabilities, none of a parent below those of its children. `seen`: vectors and tiles."""
+    vectors, cut = seen
+    slices = [slice(start, start + CHUNK) for start in range(0, len(vectors), CHUNK)]
     parts = [
-        calibration.apply(head.logits(vectors[start : start + CHUNK])).astype(np.float32)
-        for start in range(0, len(vectors), CHUNK)
+        calibration.apply(head.logits(vectors[part], None if cut is None else cut[part])).astype(np.float32)
+        for part in slices
     ]
     probabilities = np.concatenate(parts) if parts else np.empty((0, len(tree)), np.float32)
     raise_parents(probabilities, tree)
@@ -218,6 +230,9 @@ def _keep(
     head, calibration = fitted
     previous = models.in_use(workspace)
     good, verdict = _verdict(workspace, snapshot, data, previous, probabilities, measured)
+    measured["majors"] = majors.measured(workspace, snapshot, probabilities, previous)
+    if previous is not None:
+        good, verdict = _beside_majors(good, verdict, majors.verdict(snapshot, measured["majors"], previous), measured)
     with workspace.reading() as session:
         measured["answered_images"] = answered_count(session)
         model_id = (session.scalar(select(func.max(Model.id))) or 0) + 1
@@ -267,6 +282,17 @@ def _verdict(
             return False, f"worse than the model before on the same held-out answers: {figures}"
         return True, f"too few held-out answers to call it worse, and it learned from more: {figures}"
     return True, f"on the same held-out answers: {figures}"
+
+
+def _beside_majors(good: bool, verdict: str, broken: str, measured: dict[str, Any]) -> tuple[bool, str]:
+    """The verdict with what the model breaks of the regression set: then it is put in use only if it is better on the
+    held-out answers, by more than chance moves them."""
+    if not broken:
+        return good, verdict
+    before, now = measured.get("previous_mAP"), measured["mAP"]
+    better = before is not None and now is not None and now > before + TOLERANCE
+    comparable = before is not None
+    return good and (better or not comparable), f"{verdict}; {broken}"
 
 
 def _surely_worse(now: NDArray[np.float32], before: NDArray[np.float32], labels: NDArray[np.int8]) -> bool:

@@ -1,6 +1,7 @@
 """The vocabulary of a workspace."""
 
 from collections.abc import Iterable
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +10,7 @@ from sqlalchemy.orm import Session
 
 from annotator.errors import MissingError
 from annotator.importers.vocabulary_files import TagEntry, TagList, read_tags
+from annotator.services.rights import Right, needs
 from annotator.terms import LabelState, RelationKind
 from annotator.vocabulary import Relations
 from annotator.workspace import Workspace
@@ -17,11 +19,13 @@ from db.models import Label, Relation, Tag
 EXAMPLES = 6
 
 
+@needs(Right.VOCABULARY)
 def add_from_file(workspace: Workspace, file: Path) -> dict[str, int]:
     """Add the tags and relations of `file`; tags that exist get the file's definition, synonyms and parent."""
     return add(workspace, read_tags(file))
 
 
+@needs(Right.VOCABULARY)
 def add(workspace: Workspace, tags: TagList) -> dict[str, int]:
     with workspace.transaction() as session:
         known = {tag.key: tag for tag in session.scalars(select(Tag))}
@@ -49,14 +53,24 @@ def add_names(session: Session, names: list[str]) -> None:
 
 
 def browser_list(workspace: Workspace) -> dict[str, Any]:
-    """All tags as the browser's type-ahead needs them: [id, name, synonyms], and the groups of ids of which exactly
-    one is present. Definitions come one by one: a vocabulary of 100,000 tags is fetched whole."""
+    """All tags as the browser needs them: `tags` as [id, name, synonyms and names in other languages], `exactly_one`
+    the groups of ids of which exactly one is present, `implies` and `excludes` pairs of ids, `hotkeys` key to id,
+    `colours` id to colour. Definitions come one by one: a vocabulary of 100,000 tags is fetched whole."""
     groups = workspace.project.exactly_one
+    columns = Tag.id, Tag.name, Tag.synonyms, Tag.names, Tag.hotkey, Tag.colour
     with workspace.reading() as session:
-        query = select(Tag.id, Tag.name, Tag.synonyms).where(Tag.archived.is_(False)).order_by(Tag.id)
-        tags = [[tag_id, name, synonyms] for tag_id, name, synonyms in session.execute(query)]
-    ids = {name: tag_id for tag_id, name, _ in tags}
-    return {"tags": tags, "exactly_one": [[ids[name] for name in group if name in ids] for group in groups]}
+        rows = session.execute(select(*columns).where(Tag.archived.is_(False)).order_by(Tag.id)).all()
+        relations = relations_of(session)
+    ids = {row.name: row.id for row in rows}
+    both_ways = {pair for a, b in relations.same_as for pair in ((a, b), (b, a))}
+    return {
+        "tags": [[row.id, row.name, [*row.synonyms, *row.names.values()]] for row in rows],
+        "exactly_one": [[ids[name] for name in group if name in ids] for group in groups],
+        "implies": sorted(relations.implies | both_ways),
+        "excludes": sorted(relations.excludes),
+        "hotkeys": {row.hotkey: row.id for row in rows if row.hotkey},
+        "colours": {row.id: row.colour for row in rows if row.colour},
+    }
 
 
 def described(workspace: Workspace, tag_id: int) -> dict[str, Any]:
@@ -91,11 +105,20 @@ def described(workspace: Workspace, tag_id: int) -> dict[str, Any]:
 
 def relations_of(session: Session, columns: Iterable[int] | None = None) -> Relations:
     """The relations of all tags; `columns`: the tags of label arrays in their order, by default those in use."""
-    parents = dict(session.execute(select(Tag.id, Tag.parent_id).where(Tag.parent_id.is_not(None))).all())
-    related = session.execute(select(Relation.kind, Relation.a_id, Relation.b_id)).all()
+    parents = session.execute(select(Tag.id, Tag.parent_id).where(Tag.parent_id.is_not(None)))
+    related = session.execute(select(Relation.kind, Relation.a_id, Relation.b_id))
     if columns is None:
         columns = session.scalars(select(Tag.id).where(Tag.archived.is_(False)).order_by(Tag.id))
-    return Relations.of(columns, parents, [(kind, a, b) for kind, a, b in related])
+    return _relations(
+        tuple(columns), tuple((tag, above) for tag, above in parents), tuple((kind, a, b) for kind, a, b in related)
+    )
+
+
+@lru_cache(maxsize=4)  # what follows from a tag is remembered with the relations
+def _relations(
+    columns: tuple[int, ...], parents: tuple[tuple[int, int], ...], related: tuple[tuple[RelationKind, int, int], ...]
+) -> Relations:
+    return Relations.of(columns, dict(parents), related)
 
 
 def count(session: Session) -> int:

@@ -11,6 +11,7 @@ from annotator.learning.audits import Decision
 from annotator.services.label_moves import take_back_labels, take_back_reviews
 from annotator.services.label_store import UNDO, parts
 from annotator.services.people import annotator_called
+from annotator.services.rights import Right, needs
 from annotator.services.snapshots import WITHDRAWN
 from annotator.services.vocabulary_editing import GROUPS, Editor
 from annotator.services.vocabulary_operations import OPERATIONS
@@ -22,6 +23,7 @@ Report = dict[str, Any]
 NEWEST = 50
 
 
+@needs(Right.VOCABULARY, own="person", logged=False)
 def preview(workspace: Workspace, person: str, kind: str, **arguments: Any) -> Report:
     """What `make` would do, exactly: it is done and rolled back. Nothing is kept."""
     with workspace.transaction() as session:
@@ -30,6 +32,7 @@ def preview(workspace: Workspace, person: str, kind: str, **arguments: Any) -> R
     return report
 
 
+@needs(Right.VOCABULARY, own="person")
 def make(workspace: Workspace, person: str, kind: str, **arguments: Any) -> Report:
     """Make one change, a name of OPERATIONS, as `person`: all of it or nothing.
 
@@ -75,6 +78,7 @@ def history(workspace: Workspace, newest: int = NEWEST) -> list[Report]:
         ]  # fmt: skip
 
 
+@needs(Right.VOCABULARY, own="person")
 def undo(workspace: Workspace, person: str, steps: int = 1) -> list[Report]:
     """Undo the last `steps` changes that stand, the last one first; all of them or none.
 
@@ -82,6 +86,14 @@ def undo(workspace: Workspace, person: str, steps: int = 1) -> list[Report]:
     """
     with workspace.transaction() as session:
         return [_undo(session, person) for _ in range(steps)]
+
+
+def preview_undo(workspace: Workspace, person: str, steps: int = 1) -> list[Report]:
+    """What `undo` would do, exactly."""
+    with workspace.transaction() as session:
+        reports = [_undo(session, person) for _ in range(steps)]
+        session.rollback()
+    return reports
 
 
 def _undo(session: Session, person: str) -> Report:

@@ -9,7 +9,7 @@ from annotator.errors import ConflictError
 from annotator.learning.audits import Decision
 from annotator.services import label_moves
 from annotator.services.label_store import parts
-from annotator.services.round_sets import SIDES
+from annotator.services.round_sets import PAID_BY, SIDES
 from annotator.services.snapshots import WITHDRAWN
 from annotator.services.tasks import Band
 from annotator.services.vocabulary_editing import Editor
@@ -48,19 +48,23 @@ def withdraw(editor: Editor, tag: Tag) -> None:
     query = select(RoundSet).join(Round).where(
         Round.status == RoundStatus.SETTLED, RoundSet.tag_id == tag.id, RoundSet.decision == Decision.SETTLE
     ).order_by(RoundSet.round_number, RoundSet.side)  # fmt: skip
+    counted: set[tuple[int, str]] = set()
     for set_ in editor.session.scalars(query).all():
         editor.payload["withdrawn"].append([set_.round_number, set_.tag_id, set_.side])
         set_.decision = WITHDRAWN
         if set_.round_number not in editor.report["rounds"]:
             editor.report["rounds"].append(set_.round_number)
-        editor.report["settled"] += _settled(editor, set_)
+        side = (set_.round_number, PAID_BY[set_.side])
+        if side not in counted:  # an implied set's labels stand in one column with those of the tag's own set
+            counted.add(side)
+            editor.report["settled"] += _settled(editor, set_)
     editor.session.flush()
 
 
 def _settled(editor: Editor, set_: RoundSet) -> int:
     column = editor.session.get_one(Round, set_.round_number).tag_ids.index(set_.tag_id)
     labels = np.load(editor.workspace.round_file(set_.round_number), mmap_mode="r", allow_pickle=False)
-    return int((np.asarray(labels[:, column]) == SIDES[set_.side]).sum())
+    return int((np.asarray(labels[:, column]) == SIDES[PAID_BY[set_.side]]).sum())
 
 
 def drop_questions(editor: Editor, tag: Tag, *, only_of_rounds: bool = False) -> None:

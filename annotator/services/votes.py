@@ -1,6 +1,7 @@
 """People's labels as columns of votes, and what they come to by the policy that the project agreed on."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,6 +18,8 @@ THRESHOLDS = {"share_threshold": "share", "dawid_skene": "least", "one_coin": "l
 MODELS = frozenset({"dawid_skene", "one_coin"})
 """Policies under which the word on one pair follows from votes on other pairs and tags as well."""
 
+Whole = NDArray[np.integer[Any]]
+
 
 @dataclass(frozen=True)
 class Votes:
@@ -31,14 +34,12 @@ class Votes:
     kinds: tuple[TaskKind, ...]
     rounds: NDArray[np.int64]
 
-    def on(self, column: int) -> "Votes":
-        """Those on one tag, which is column 0 then."""
-        own = self.columns == column
+    def where(self, own: NDArray[np.bool_]) -> "Votes":
         kinds = tuple(kind for kind, is_own in zip(self.kinds, own.tolist(), strict=True) if is_own)
-        rows = self.rows[own]
         return Votes(
-            rows, np.zeros_like(rows), self.states[own], self.annotators[own], self.at[own], kinds, self.rounds[own]
-        )
+            self.rows[own], self.columns[own], self.states[own], self.annotators[own], self.at[own], kinds,
+            self.rounds[own],
+        )  # fmt: skip
 
     @property
     def table(self) -> VoteTable:
@@ -50,8 +51,8 @@ def live_tags(session: Session) -> list[Tag]:
     return list(session.scalars(select(Tag).where(Tag.archived.is_(False)).order_by(Tag.id)))
 
 
-def votes(session: Session, tags: list[Tag]) -> Votes:
-    """All present labels on `tags`; answers to gold are no votes."""
+def votes(session: Session, tags: list[Tag], rows: range | None = None) -> Votes:
+    """All present labels on `tags`, or those of the images in `rows`; answers to gold are no votes."""
     column = {tag.id: place for place, tag in enumerate(tags)}
     query = (
         select(Label.image_row, Label.tag_id, Label.state, Label.annotator_id, Label.at, Label.kind, Label.round_number)
@@ -60,6 +61,8 @@ def votes(session: Session, tags: list[Tag]) -> Votes:
     )
     if len(tags) == 1:
         query = query.where(Label.tag_id == tags[0].id)
+    if rows is not None:
+        query = query.where(Label.image_row >= rows.start, Label.image_row < rows.stop)
     found = [row for row in session.execute(query).all() if row.tag_id in column]
     return Votes(
         np.array([row.image_row for row in found], np.int64),
@@ -79,19 +82,36 @@ def concluded(project: Project, found: Votes, policy: str | None = None) -> Cons
     return reach_consensus(name, found.table, **settings)
 
 
-def decided_votes(project: Project, session: Session, tags: list[Tag]) -> tuple[Votes, Consensus]:
-    """The votes on `tags` and what they come to, which on one tag alone is the same as among all."""
-    if len(tags) != 1 or project.vote_policy not in MODELS:
-        found = votes(session, tags)
+def decided_votes(
+    project: Project, session: Session, tags: list[Tag], rows: range | None = None
+) -> tuple[Votes, Consensus]:
+    """The votes on `tags` (of the images in `rows`) and what they come to, which is the same as among all."""
+    if project.vote_policy not in MODELS or (rows is None and len(tags) != 1):
+        found = votes(session, tags, rows)
         return found, concluded(project, found)
     everything = live_tags(session)
-    if tags[0].id not in {tag.id for tag in everything}:
+    if not {tag.id for tag in tags} <= {tag.id for tag in everything}:
         everything = tags
-    column = [tag.id for tag in everything].index(tags[0].id)
     found = votes(session, everything)
-    of_all = concluded(project, found)
-    own = of_all.tags == column
-    parts = (of_all.belief, of_all.states, of_all.yes, of_all.no, of_all.unknown)
-    return found.on(column), Consensus(
-        of_all.images[own], np.zeros_like(of_all.tags[own]), *(one[own] for one in parts)
-    )
+    return among(found, concluded(project, found), [everything.index(tag) for tag in tags], rows)
+
+
+def among(
+    found: Votes, said: Consensus, columns: list[int] | None = None, rows: range | None = None
+) -> tuple[Votes, Consensus]:
+    """Those on some tags, whose columns are numbered anew, and on the images in `rows`; None for all."""
+
+    def inside(images: Whole, tags: Whole) -> NDArray[np.bool_]:
+        own = np.ones(len(images), bool) if columns is None else np.isin(tags, columns)
+        return own if rows is None else own & (images >= rows.start) & (images < rows.stop)
+
+    def anew(tags: Whole) -> NDArray[np.int64]:
+        return np.asarray(tags if columns is None else np.searchsorted(columns, tags), np.int64)
+
+    theirs = found.where(inside(found.rows, found.columns))
+    own = inside(said.images, said.tags)
+    kept = Consensus(
+        said.images[own], anew(said.tags[own]), said.belief[own], said.states[own], said.yes[own], said.no[own],
+        said.unknown[own],
+    )  # fmt: skip
+    return replace(theirs, columns=anew(theirs.columns)), kept

@@ -7,8 +7,8 @@ from pathlib import Path
 import streamlit as st
 
 from annotator.errors import AnnotatorError
-from annotator.services import vocabulary
-from annotator.services.people import tidy
+from annotator.services import rights, vocabulary
+from annotator.ui import menu, who
 from annotator.ui.words import say
 from annotator.workspace import Workspace, current
 
@@ -28,7 +28,7 @@ STYLE = """
 
 @dataclass(frozen=True)
 class Visit:
-    """One person on one page."""
+    """One person on one page. `workspace` acts for the person: services refuse what the person has no right to."""
 
     workspace: Workspace
     person: str
@@ -37,7 +37,7 @@ class Visit:
 def open_page(name: str, *, wide: bool = True, heading: bool = True) -> Visit:
     """Begin the page `name`: its title, its width, the workspace and the person.
 
-    Ends the page where there is no workspace.
+    Ends the page where there is no workspace, and for somebody who has not signed in or may not open it.
     """
     title = say(f"menu.{name}")
     # Asked here a second time: Streamlit may run a page file on its own, without the script that made the frame.
@@ -52,10 +52,16 @@ def open_page(name: str, *, wide: bool = True, heading: bool = True) -> Visit:
         st.title(title)
     try:
         workspace = current()
+        person = who.person(workspace)
+        if person is None:
+            st.info(say("menu.sign_in_first"))
+            st.stop()
+        theirs = workspace.acting_for(person)
+        rights.require(theirs, menu.right_of(name))
     except AnnotatorError as error:
         st.error(plain(str(error)))
         st.stop()
-    return Visit(workspace, str(st.session_state.get("person") or tidy(workspace.settings.name)))
+    return Visit(theirs, person)
 
 
 def plain(text: str) -> str:

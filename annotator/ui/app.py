@@ -5,6 +5,8 @@ from typing import Any
 
 from streamlit import config
 
+from annotator.settings import Settings
+
 OPTIONS: dict[str, Any] = {
     "browser.gatherUsageStats": False,
     "server.address": "127.0.0.1",
@@ -23,5 +25,7 @@ SCRIPT = Path(__file__).parent / "main.py"
 
 def configure() -> None:
     """Streamlit's options, before it starts: quiet, local, in the project's colours."""
-    for name, value in OPTIONS.items():
+    hosts = Settings().host_names
+    reached = {"server.corsAllowedOrigins": [f"{scheme}://{name}" for name in hosts for scheme in ("https", "http")]}
+    for name, value in {**OPTIONS, **(reached if hosts else {})}.items():
         config.set_option(name, value)

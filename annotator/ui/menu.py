@@ -7,6 +7,7 @@ from streamlit.errors import StreamlitAPIException
 from streamlit.navigation.page import StreamlitPage
 
 import annotator
+from annotator.services.rights import Right
 from annotator.ui.words import say
 
 FOLDER = Path(annotator.__file__).resolve().parent.parent / "pages"
@@ -18,11 +19,30 @@ MENU = {
     "search": ":material/search:",
     "clusters": ":material/bubble_chart:",
     "rounds": ":material/verified:",
+    "vocabulary": ":material/list_alt:",
+    "review": ":material/rate_review:",
+    "dashboard": ":material/monitoring:",
     "quality": ":material/rule:",
     "sessions": ":material/schedule:",
     "replay": ":material/replay:",
     "export": ":material/download:",
+    "people": ":material/group:",
 }
+RIGHTS = {
+    "home": Right.LOOK,
+    "rounds": Right.SETTLE,
+    "review": Right.REVIEW,
+    "quality": Right.REVIEW,
+    "dashboard": Right.REVIEW,
+    "replay": Right.TRAIN,
+    "export": Right.EXPORT,
+    "people": Right.REVIEW,
+}
+"""What a page needs, where that is more or less than labelling. The menu shows what the person may open."""
+
+
+def right_of(name: str) -> Right:
+    return RIGHTS.get(name, Right.LABEL)
 
 
 def page(name: str) -> StreamlitPage:

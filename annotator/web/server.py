@@ -15,6 +15,7 @@ from annotator.errors import UsageError
 from annotator.settings import serve_workspace
 from annotator.workspace import Workspace, current
 
+LOCAL = "127.0.0.1"
 RESTART_SECONDS = 3.0
 KEEP_ALIVE_SECONDS = 75  # a person looks longer at a picture than the 5 seconds after which uvicorn hangs up
 
@@ -50,16 +51,19 @@ def _start(folder: str) -> subprocess.Popen[bytes]:
     return subprocess.Popen(command, stdin=subprocess.DEVNULL)
 
 
-def serve(folder: Path, port: int) -> None:
-    """Serve the app for `folder` on 127.0.0.1 until it is interrupted."""
+def serve(folder: Path, port: int, host: str = LOCAL) -> None:
+    """Serve the app for `folder` on `host` until it is interrupted. Raises UsageError for a port that is taken.
+
+    On other addresses than this machine's own nobody gets in who has not signed in (annotator.web.gate).
+    """
     import uvicorn
 
     serve_workspace(folder)
     if not _is_free(port):
         raise UsageError(f"port {port} is taken; choose another one: annotator ui --port {port + 1}")
-    sys.stderr.write(f"Annotator is on http://127.0.0.1:{port} (Ctrl+C ends it)\n")
+    sys.stderr.write(f"Annotator is on http://{host}:{port} (Ctrl+C ends it)\n")
     uvicorn.run(
-        "streamlit_app:app", host="127.0.0.1", port=port, log_level="warning", access_log=False, log_config=None,
+        "streamlit_app:app", host=host, port=port, log_level="warning", access_log=False, log_config=None,
         timeout_keep_alive=KEEP_ALIVE_SECONDS,
     )  # fmt: skip
 

@@ -1,58 +1,143 @@
-"""Who asks: the page hands the browser a short-lived token, the browser trades it for a cookie only we can read."""
+"""Who asks: signed cookies and page tokens, and what they allow.
 
+Where people have accounts, the sign-in page gives the cookie. Where one person works alone on this machine, a page of
+the app hands the browser a short-lived token, and the browser trades it for the cookie.
+"""
+
+import time
+from functools import lru_cache
+from typing import Any
 from urllib.parse import unquote, urlsplit
 
 from itsdangerous import BadSignature, URLSafeTimedSerializer
-from starlette.requests import Request
+from starlette.requests import HTTPConnection
+from starlette.responses import Response
 
+from annotator.services import accounts, rights
+from annotator.services.accounts import SignedIn
+from annotator.services.rights import Right
 from annotator.workspace import Workspace
 
 COOKIE = "annotator_session"
-COOKIE_SECONDS = 14 * 24 * 3600
+DOWNLOAD_SECONDS = 24 * 3600
 TOKEN_SECONDS = 120
+FRESH_SECONDS = 3  # a sign-in that was ended may go on for so long; without it each picture would ask the store
 LOCAL_HOSTS = {"127.0.0.1", "localhost", "[::1]", "testserver"}
 
 
 def page_token(workspace: Workspace, name: str) -> str:
     """A token that says: the page knows this person as `name`. Valid for two minutes."""
-    return _signer(workspace, "page").dumps(name)
+    return _signer(workspace, "page").dumps([name, accounts.stamp_of(workspace, name)])
 
 
-def trade(workspace: Workspace, token: str) -> tuple[str, str] | None:
-    """(name, cookie value) for a page's token; None when it is not ours or too old."""
-    name = _load(workspace, "page", token, TOKEN_SECONDS)
-    return None if name is None else (name, _signer(workspace, "session").dumps(name))
+def trade(workspace: Workspace, token: str) -> SignedIn | None:
+    """Whom a page's token names; None when it is not ours or too old."""
+    return _load(workspace, "page", token, TOKEN_SECONDS)
 
 
-def person(workspace: Workspace, request: Request) -> str | None:
-    """The name in the request's cookie; None for somebody who never opened a page."""
-    return _load(workspace, "session", request.cookies.get(COOKIE, ""), COOKIE_SECONDS)
+def cookie_of(workspace: Workspace, who: SignedIn) -> str:
+    return _signer(workspace, "session").dumps([who.name, who.stamp])
 
 
-def names_another(request: Request, name: str) -> bool:
+def download_token(workspace: Workspace, name: str) -> str:
+    """A token that says: a page of ours offers the export `name`. Valid for a day."""
+    return _signer(workspace, "download").dumps(name)
+
+
+def download(workspace: Workspace, token: str) -> str | None:
+    """The name of the export that a token offers; None when it is not ours or too old."""
+    name = _read(workspace, "download", token, DOWNLOAD_SECONDS)
+    return name if isinstance(name, str) else None
+
+
+def give_cookie(response: Response, workspace: Workspace, who: SignedIn, *, secure: bool) -> None:
+    """Make the browser show from now on that it is `who`."""
+    response.set_cookie(
+        COOKIE, cookie_of(workspace, who), max_age=round(workspace.settings.sign_in_hours * 3600), path="/",
+        httponly=True, samesite="strict", secure=secure,
+    )  # fmt: skip
+
+
+def person_of(workspace: Workspace, cookie: str) -> str | None:
+    """The name a cookie stands for; None where it is not ours, too old, or its sign-in was ended."""
+    who = _load(workspace, "session", cookie, round(workspace.settings.sign_in_hours * 3600))
+    if who is None or not _stands(workspace, who, _moment()):
+        return None
+    return who.name
+
+
+def person(workspace: Workspace, request: HTTPConnection) -> str | None:
+    """The name in the request's cookie; None for somebody who has not signed in, or never opened a page."""
+    return person_of(workspace, request.cookies.get(COOKIE, ""))
+
+
+def rights_of(workspace: Workspace, name: str) -> frozenset[Right]:
+    """What the person may do, as of a few seconds ago."""
+    return _rights_of(workspace, name, _moment())
+
+
+def people_sign_in(workspace: Workspace) -> bool:
+    """Whether anybody has an account here, as of a few seconds ago."""
+    return _people_sign_in(workspace, _moment())
+
+
+def names_another(request: HTTPConnection, name: str) -> bool:
     """Whether the page that asks is for somebody else than the cookie: another tab signed in under another name."""
     expected = request.headers.get("x-annotator-person")
     return expected is not None and unquote(expected) != name
 
 
-def is_same_site(request: Request) -> bool:
-    """Whether the request comes from our own pages, on a name this server is known by.
+def is_known_host(workspace: Workspace, request: HTTPConnection) -> bool:
+    """Whether the address in the browser is one this server is known by.
 
-    The second part keeps a foreign page away whose name was pointed at 127.0.0.1 after it was loaded.
+    It keeps a foreign page away whose name was pointed at 127.0.0.1 after it was loaded.
     """
     host = request.headers.get("host", "")
     name = host.rsplit(":", 1)[0] if not host.endswith("]") else host
+    return name in LOCAL_HOSTS.union(workspace.settings.host_names)
+
+
+def is_same_site(workspace: Workspace, request: HTTPConnection) -> bool:
+    """Whether the request comes from our own pages."""
     origin = request.headers.get("origin")
-    return name in LOCAL_HOSTS and (origin is None or urlsplit(origin).netloc == host)
+    same = origin is None or urlsplit(origin).netloc == request.headers.get("host", "")
+    return same and is_known_host(workspace, request)
+
+
+def _moment() -> int:
+    return int(time.monotonic() / FRESH_SECONDS)
+
+
+@lru_cache(maxsize=1024)
+def _rights_of(workspace: Workspace, name: str, _when: int) -> frozenset[Right]:
+    with workspace.reading() as session:
+        return rights.rights_of(session, name)
+
+
+@lru_cache(maxsize=16)
+def _people_sign_in(workspace: Workspace, _when: int) -> bool:
+    with workspace.reading() as session:
+        return rights.has_accounts(session)
+
+
+@lru_cache(maxsize=1024)
+def _stands(workspace: Workspace, who: SignedIn, _when: int) -> bool:
+    return accounts.stands(workspace, who.name, who.stamp)
 
 
 def _signer(workspace: Workspace, purpose: str) -> URLSafeTimedSerializer:
     return URLSafeTimedSerializer(workspace.secret, salt=purpose)
 
 
-def _load(workspace: Workspace, purpose: str, value: str, seconds: int) -> str | None:
+def _load(workspace: Workspace, purpose: str, value: str, seconds: int) -> SignedIn | None:
+    loaded = _read(workspace, purpose, value, seconds)
+    if isinstance(loaded, list) and len(loaded) == 2 and isinstance(loaded[0], str) and isinstance(loaded[1], int):
+        return SignedIn(loaded[0], loaded[1])
+    return None  # of an earlier version
+
+
+def _read(workspace: Workspace, purpose: str, value: str, seconds: int) -> Any:
     try:
-        loaded = _signer(workspace, purpose).loads(value, max_age=seconds)
+        return _signer(workspace, purpose).loads(value, max_age=seconds)
     except BadSignature:
         return None
-    return str(loaded)

@@ -1,132 +1,125 @@
-"""Promises of every exporter, and of each one's own format against another reader."""
+"""Promises of every exporter."""
 
-import json
-from collections import Counter
-from pathlib import Path
+from dataclasses import replace
+from pathlib import PurePosixPath
 
-import numpy as np
 import pytest
 
 from annotator.exporters import EXPORTERS, Exporter
-from annotator.exporters.names import iso_time, relative_names
-from annotator.snapshot import Snapshot, SnapshotTag
-from annotator.terms import LabelState, Origin
-
-# Per image: present, absent, cannot tell, never asked - in all four columns once.
-LABELS = np.array([[1, 0, -1, -1], [-1, 1, 0, -1], [1, 1, 1, 0]], np.int8)
-ORIGINS = np.array([[1, 3, 1, 0], [0, 2, 4, 2], [3, 3, 1, 1]], np.uint8)
-
-
-def make(labels: np.ndarray = LABELS, origins: np.ndarray = ORIGINS, folder: str = "/pictures") -> Snapshot:
-    images, tags = labels.shape
-    return Snapshot(
-        rows=np.arange(images),
-        sha256=tuple(f"{row:064x}" for row in range(images)),
-        files=tuple(f"{folder}/{row % 2}/same.jpg" if row < 2 else f"{folder}/ünï {row}.jpg" for row in range(images)),
-        sizes=np.tile(np.array([[640, 480]], np.int32), (images, 1)),
-        tags=tuple(SnapshotTag(10 + tag, f"tag <{tag}> & ✓", parent="things" if tag else None) for tag in range(tags)),
-        labels=labels,
-        origins=origins,
-        deciders=np.where(origins == Origin.ROUND, 2, (origins > 0).astype(int)).astype(np.uint16),
-        decider_names=("", "anna", "round 1"),
-        decided_at=np.where(origins > 0, 1_700_000_000, 0).astype(np.uint32),
-        splits=np.array([row % 3 for row in range(images)], np.int8),
-        groups=np.arange(images),
-    )
-
-
-def empty() -> Snapshot:
-    return make(np.empty((0, 0), np.int8), np.empty((0, 0), np.uint8))
-
+from annotator.exporters.names import folder_names, inner_name, iso_time, relative_names
+from annotator.records import Record, RecordLabel, Records
+from annotator.terms import LabelState
+from tests.exporters.memory import STATES, UNCLEAR, YES, MemorySink, collection, empty, make, with_everything, written
 
 every = pytest.mark.parametrize("exporter", EXPORTERS.values(), ids=EXPORTERS)
+lossless = pytest.mark.parametrize("name", [name for name, one in EXPORTERS.items() if not one.loses])
 
 
 @every
-def test_the_same_snapshot_gives_the_same_bytes(exporter: Exporter) -> None:
-    assert exporter(make()) == exporter(make())
+def test_the_same_records_give_the_same_bytes(exporter: Exporter) -> None:
+    first, second = (written(exporter, make()) for _ in range(2))
+    assert first.files == second.files
+    assert first.placed == second.placed
 
 
 @every
-def test_an_empty_workspace_can_be_exported(exporter: Exporter) -> None:
-    for name, content in exporter(empty()).items():
-        assert name
-        assert content
+def test_an_empty_collection_can_be_exported(exporter: Exporter) -> None:
+    sink = written(exporter, empty())
+    assert exporter.file is None or sink.files[exporter.file]
+
+
+@every
+def test_images_without_tags_can_be_exported(exporter: Exporter) -> None:
+    sink = written(exporter, collection(Record("1.png", "f" * 64, 4, 3), tags=()))
+    assert not sink.left_out
+
+
+@every
+def test_it_writes_the_file_it_says(exporter: Exporter) -> None:
+    if exporter.file is not None:
+        assert list(written(exporter, make()).files) == [exporter.file]
 
 
 @every
 def test_file_names_stay_inside_the_folder(exporter: Exporter) -> None:
-    for name in exporter(make()):
-        assert not Path(name).is_absolute()
-        assert ".." not in Path(name).parts
+    strange = ("../../etc/x.png", "zip:///a/b.zip!c/../d.png", "s3://bucket/e.png", "/elsewhere/f.png")
+    records = collection(*(Record(file, f"{place:064x}", 4, 3) for place, file in enumerate(strange)))
+    sink = written(exporter, records)
+    for name in (*sink.files, *sink.placed):
+        path = PurePosixPath(name)
+        assert not path.is_absolute()
+        assert ".." not in path.parts
 
 
 @every
-def test_what_was_never_asked_changes_nothing_when_it_is_asked_less(exporter: Exporter) -> None:
-    """Absent, cannot tell and never asked are three different exports."""
-    outcomes = set()
-    for state, origin in ((0, 1), (-1, 1), (-1, 0), (1, 1)):
-        labels, origins = LABELS.copy(), ORIGINS.copy()
-        labels[0, 3], origins[0, 3] = state, origin
-        snapshot = make(labels, origins)
-        outcomes.add(tuple(content.replace(snapshot.hash.encode(), b"") for content in exporter(snapshot).values()))
-    assert len(outcomes) == 4
+def test_what_is_not_counted_as_left_out_is_in_the_files(exporter: Exporter) -> None:
+    """Without a label either the count of what is lost is another one, or the files are."""
+    for place, states in enumerate(STATES):
+        for tag, state in enumerate(states):
+            if state is None:
+                continue
+            before, after = written(exporter, make()), written(exporter, make(_without(place, tag)))
+            assert before.left_out != after.left_out or (before.files, before.placed) != (after.files, after.placed)
 
 
 @every
-def test_who_decided_is_told(exporter: Exporter) -> None:
-    text = b"".join(exporter(make()).values()).decode()
-    assert "anna" in text
-    assert "round 1" in text
-    assert "2023-11-14T22:13:20+00:00" in text
+def test_a_label_is_lost_only_where_the_format_says_so(exporter: Exporter) -> None:
+    if written(exporter, make()).left_out:
+        assert exporter.loses
 
 
 @every
-def test_equal_file_names_of_two_folders_do_not_collide(exporter: Exporter) -> None:
-    text = b"".join(exporter(make()).values()).decode()
-    assert '"0/same.jpg"' in text
-    assert '"1/same.jpg"' in text
+def test_a_picture_that_cannot_be_read_leaves_its_image_out_and_is_counted(exporter: Exporter) -> None:
+    if exporter.pictures == "never":
+        return
+    label = RecordLabel(0, YES)
+    good, bad = (Record(file, file * 10, 4, 3, labels=(label,)) for file in ("good.png", "broken.png"))
+    sink = written(exporter, collection(good, bad))
+    assert sink.images_left_out.total() == 1
+    assert "broken" not in b"".join(sink.files.values()).decode(errors="replace")
+    assert sink.left_out["the picture cannot be read", label.state, label.origin] == 1
 
 
-def test_json_names_the_state_of_each_asked_pair_and_no_other() -> None:
-    document = json.loads(EXPORTERS["json"](make())["labels.json"])
-    names = [tag["name"] for tag in document["tags"]]
-    states = {state.name.lower(): int(state) for state in LabelState}
-    labels, asked = np.full(LABELS.shape, -1), np.zeros(LABELS.shape, bool)
-    for row, image in enumerate(document["images"]):
-        for label in image["labels"]:
-            place = row, names.index(label["tag"])
-            labels[place], asked[place] = states[label["state"]], True
-    assert np.array_equal(labels, LABELS)
-    assert np.array_equal(asked, ORIGINS != Origin.NOBODY)
+@every
+def test_suggestions_change_nothing_where_there_is_no_place_for_them(exporter: Exporter) -> None:
+    plain = [record._replace(suggestions=()) for record in with_everything().read()]
+    told = written(exporter, with_everything()).files
+    without = written(exporter, Records(make().header, lambda: iter(plain))).files
+    assert (told != without) == exporter.suggestions
 
 
-def test_coco_keeps_absent_unclear_and_never_asked_apart() -> None:
-    document = json.loads(EXPORTERS["coco"](make())["labels.json"])
-    present: dict[int, set[int]] = {image["id"]: set() for image in document["images"]}
-    for annotation in document["annotations"]:
-        present[annotation["image_id"]].add(annotation["category_id"])
-    for row, image in enumerate(document["images"]):
-        unclear = (LABELS[row] == -1) & (ORIGINS[row] != Origin.NOBODY)
-        assert present[image["id"]] == set(np.flatnonzero(LABELS[row] == 1) + 1)
-        assert image["neg_category_ids"] == (np.flatnonzero(LABELS[row] == 0) + 1).tolist()
-        assert image["not_exhaustive_category_ids"] == (np.flatnonzero(unclear) + 1).tolist()
+@every
+def test_an_export_that_fails_raises(exporter: Exporter) -> None:
+    def breaking():
+        yield next(make().read())
+        raise RuntimeError("out of paper")
+
+    with pytest.raises(RuntimeError, match="out of paper"):
+        exporter(replace(make(), read=breaking), MemorySink())
 
 
-@pytest.mark.parametrize("snapshot", [make(), empty()], ids=["full", "empty"])
-def test_pycocotools_reads_the_coco_export_with_the_same_counts(snapshot: Snapshot, tmp_path: Path) -> None:
-    from pycocotools.coco import COCO
+@lossless
+def test_a_lossless_format_tells_who_decided_and_what_a_tag_means(name: str) -> None:
+    content = b"".join(written(EXPORTERS[name], make()).files.values())
+    for told in ("anna", "round 1", "what =1+1 is"):
+        assert told.encode() in content
 
-    file = tmp_path / "labels.json"
-    file.write_bytes(EXPORTERS["coco"](snapshot)["labels.json"])
-    coco = COCO(str(file))
-    assert len(coco.getImgIds()) == len(snapshot)
-    assert [category["name"] for category in coco.loadCats(coco.getCatIds())] == [tag.name for tag in snapshot.tags]
-    for place, category in enumerate(sorted(coco.getCatIds())):
-        positives = np.flatnonzero(snapshot.labels[:, place] == 1) + 1
-        assert sorted(coco.getImgIds(catIds=[category])) == positives.tolist()
-    assert len(coco.getAnnIds()) == (snapshot.labels == 1).sum()
-    assert len(Counter(annotation["id"] for annotation in coco.loadAnns(coco.getAnnIds()))) == len(coco.getAnnIds())
+
+@every
+def test_unclear_never_becomes_absent_or_present(exporter: Exporter) -> None:
+    """Present, absent, cannot tell and never asked give as many different exports as the format can tell apart."""
+    told = set()
+    for state in (YES, LabelState.NEGATIVE, UNCLEAR, None):
+        states = ((*STATES[0][:3], state), *STATES[1:])
+        sink = written(exporter, make(states))
+        told.add((tuple(sink.files.values()), tuple(sink.placed), tuple(sorted(sink.left_out.items()))))
+    assert len(told) == 4
+
+
+def _without(image: int, tag: int) -> tuple[tuple[LabelState | None, ...], ...]:
+    states = [list(row) for row in STATES]
+    states[image][tag] = None
+    return tuple(map(tuple, states))
 
 
 @pytest.mark.parametrize(
@@ -142,6 +135,18 @@ def test_pycocotools_reads_the_coco_export_with_the_same_counts(snapshot: Snapsh
 )
 def test_names_are_relative_to_the_deepest_common_folder(uris: list[str], root: str, names: list[str]) -> None:
     assert relative_names(uris) == (root, names)
+
+
+def test_two_addresses_that_end_alike_stay_two_files() -> None:
+    names = {inner_name(f"zip:///{one}.zip!a/1.png", digest * 64) for one, digest in (("x", "a"), ("y", "b"))}
+    assert len(names) == 2
+
+
+def test_tags_that_differ_little_have_folders_of_their_own() -> None:
+    folders = folder_names(["a/b", "a%2Fb", "Dog", "dog", "..", " x", "x", "字" * 200])
+    assert len({name.casefold() for name in folders}) == 8
+    assert not {".", ".."} & set(folders)
+    assert all(len(name.encode()) <= 130 and "/" not in name for name in folders)
 
 
 def test_no_time_is_no_time() -> None:

@@ -2,6 +2,7 @@
 
 import json
 import sys
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -23,6 +24,7 @@ from annotator.services import (
     suggesting,
     training,
     vocabulary,
+    vocabulary_changes,
 )
 from annotator.services.importing import import_pictures
 from annotator.services.scripted import answer_from_truth, answer_tag_from_truth, read_truth
@@ -30,11 +32,12 @@ from annotator.settings import Settings
 from annotator.terms import LabelState
 from annotator.workspace import Workspace
 from db.models import Task
+from tests.services.rows import add_images, add_tags
 from tests.services.worlds import make_world, put_model
 
 ROOT = Path(annotator.ui.__file__).parent.parent.parent
 MAIN = ROOT / "annotator" / "ui" / "main.py"
-PAGES = ["home", "work", "label", "verify", "search", "clusters", "rounds", "quality", "sessions", "replay", "export"]
+PAGES = sorted(file.stem for file in (ROOT / "pages").glob("*.py"))
 SECONDS = 60
 
 Opened = Callable[[Workspace], None]
@@ -152,6 +155,21 @@ def test_home_asks_the_worker_for_a_training(
     next(button for button in app.button if button.label == "Train now").click().run()
     assert not app.exception
     assert asked == ["train"]
+
+
+def test_home_asks_for_tiles_too_when_they_are_ticked(
+    workspace: Workspace, samples: Path, serve: Opened, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[tuple[str, dict[str, bool]]] = []
+    monkeypatch.setattr(jobs, "enqueue", lambda _workspace, kind, **arguments: asked.append((kind, arguments)))
+    import_pictures(workspace, [samples / "images"])
+    serve(workspace)
+    app = run("home")
+    next(button for button in app.button if button.label == "Embed them").click().run()
+    app.checkbox[0].check().run()
+    next(button for button in app.button if button.label == "Embed them").click().run()
+    assert not app.exception
+    assert asked == [("embed", {}), ("embed", {"tiles": True})]
 
 
 def test_home_tells_when_the_worker_cannot_be_asked(trained: Workspace, serve: Opened) -> None:
@@ -295,11 +313,57 @@ def test_export_offers_a_file_of_each_format(trained: Workspace, serve: Opened) 
 
     serve(trained)
     app = run("export")
+    assert not app.get("link_button")
     for name in EXPORTERS:
         app.segmented_control[0].set_value(name).run()
+        app.button[0].click().run()
         assert not app.exception
-        assert app.get("download_button")
-    assert metrics(app)["Images"] == "48"
+        assert name in app.expander[0].label
+        if name == "json":
+            assert metrics(app)["Images"] == "48"
+            line = app.dataframe[0].value.iloc[:, 2]
+            assert line[0] == line[1:].sum()
+
+
+def test_a_snapshot_is_frozen_compared_and_described_on_the_page(workspace: Workspace, serve: Opened) -> None:
+    add_images(workspace, 3)
+    add_tags(workspace, ["boat"])
+    serve(workspace)
+    app = run("export")
+    app.text_input[0].set_value("v1")
+    _press(app, "Freeze the labels as they are")
+    assert not app.exception
+    assert app.dataframe[-1].value["name"].tolist() == ["v1"]
+    assert [button.label for button in app.get("download_button")] == ["Data card"]
+    labelling.set_labels(workspace, "anna", [(1, 1, LabelState.POSITIVE)])
+    _press(app, "Show what changed")
+    assert not app.exception
+    assert app.dataframe[-1].value.to_numpy().tolist() == [["boat", "never asked to positive", 1]]
+    app.text_input[0].set_value("v1")
+    _press(app, "Freeze the labels as they are")
+    assert "already" in app.error[0].value
+
+
+def _press(app: AppTest, label: str) -> None:
+    next(button for button in app.button if button.label == label).click().run()
+
+
+def test_an_export_with_copied_pictures_is_left_to_the_worker(trained: Workspace, serve: Opened) -> None:
+    from annotator.services import export_shelf
+
+    serve(trained)
+    app = run("export")
+    app.segmented_control[0].set_value("imagefolder").run()
+    app.segmented_control[1].set_value("resize").run()
+    app.number_input[0].set_value(64).run()
+    app.button[0].click().run()
+    assert not app.exception
+    until = time.monotonic() + 60
+    before = len(export_shelf.listed(trained))
+    jobs.run_worker(
+        trained, lambda: len(export_shelf.listed(trained)) > before or time.monotonic() > until, retrain=False
+    )
+    assert "imagefolder" in run("export").expander[0].label
 
 
 def test_the_project_takes_over_what_a_replay_found_best(workspace: Workspace, serve: Opened) -> None:
@@ -363,6 +427,33 @@ def test_rounds_raises_an_alarm_when_draws_contradict_what_was_settled(settled: 
     assert not any("car" in str(warning.value) for warning in app.warning)
 
 
+def test_rounds_compares_two_rounds_and_proposes_for_some_tags_only(settled: Workspace, serve: Opened) -> None:
+    serve(settled)
+    rounds.roll_back(settled, 1)
+    app = run("rounds")
+    app.multiselect[0].select("car").run()
+    press(app, "Propose a round")
+    assert not app.exception
+    assert {set_["tag"] for set_ in rounds.progress(settled)["sets"]} == {"car"}
+    app = run("rounds")
+    compared = next(shown.value for shown in app.dataframe if "threshold 1" in shown.value)
+    assert set(compared["tag"]) == {"boat", "car"}
+    assert compared["threshold 2"].isna().any()
+
+
+def test_rounds_lists_labels_that_contradict_each_other_and_says_how_many_vote(
+    settled: Workspace, serve: Opened
+) -> None:
+    vocabulary_changes.make(settled, "anna", "relate", relation="excludes", tag="boat", other="car")
+    labelling.set_labels(settled, "carl", [(3, 1, LabelState.POSITIVE), (3, 2, LabelState.POSITIVE)])
+    settled.change_project(audit_votes=2)
+    serve(settled)
+    app = run("rounds")
+    listed = next(shown.value for shown in app.dataframe if "against" in shown.value)
+    assert (3, "boat", "car") in set(zip(listed["row"], listed["tag"], listed["against"], strict=True))
+    assert "answered by 2 people" in words(app)
+
+
 def test_rounds_shows_how_far_each_audit_is_and_what_lies_outside(settled: Workspace, serve: Opened) -> None:
     rounds.roll_back(settled, 1)
     rounds.propose(settled, "anna", whole_images=0)
@@ -372,3 +463,96 @@ def test_rounds_shows_how_far_each_audit_is_and_what_lies_outside(settled: Works
     assert {"forecast", "decision"} <= set(app.dataframe[0].value.columns)
     press(app, "Settle what is proved")
     assert rounds.history(settled)[-1]["status"] == "settled"
+
+
+@pytest.fixture
+def disputed(workspace: Workspace, serve: Opened) -> Workspace:
+    """Anna sees boats on two pictures where Bea sees none."""
+    make_world(workspace, 20, tags=("boat", "car"))
+    for person, state in (("anna", LabelState.POSITIVE), ("bea", LabelState.NEGATIVE)):
+        labelling.set_labels(workspace, person, [(row, 1, state) for row in range(2)])
+    labelling.set_labels(workspace, "carl", [(0, 1, LabelState.POSITIVE)])
+    serve(workspace)
+    return workspace
+
+
+def test_review_filters_by_cause_and_hands_the_filter_to_the_browser(disputed: Workspace) -> None:
+    app = AppTest.from_file(str(ROOT / "pages" / "review.py"), default_timeout=SECONDS)
+    app.query_params["cause"] = "disagreement"
+    app.run()
+    assert app.selectbox[0].options[1] == "People differ (2)"
+    assert component(app)["filter"] == {"cause": "disagreement", "tag": None, "person": None}
+    app.selectbox[2].select("carl").run()
+    assert component(app)["filter"]["person"] == "carl"
+
+
+def test_review_decides_many_after_a_preview_and_takes_them_back(disputed: Workspace) -> None:
+    from annotator.services import reviewing
+
+    app = run("review")
+    app.toggle[0].set_value(True).run()
+    app.selectbox[3].select_index(1).run()  # label wrong: the tie stays
+    assert "Decides 1 labels and changes 1 of them: boat 1" in "\n".join(str(one.value) for one in app.markdown)
+    assert not reviewing.items(disputed, reviewing.Filter("alarm")) and len(reviewing.items(disputed)) == 2
+    press(app, "Decide them")
+    assert not app.exception
+    assert [item.row for item in reviewing.items(disputed)] == [1]
+    press(app, "Take back your last step")
+    assert len(reviewing.items(disputed)) == 2
+    press(app, "Take back your last step")
+    assert "nothing that could be taken back" in app.warning[0].value
+
+
+def test_a_change_of_the_vocabulary_is_looked_at_made_and_undone(filled: Workspace, serve: Opened) -> None:
+    first = min(name for _, name, _ in vocabulary.browser_list(filled)["tags"])
+    vocabulary_changes.make(filled, "me", "describe", tag=first, examples=[0, 1])
+    serve(filled)
+    app = run("vocabulary")
+    assert not app.exception
+    assert app.get("image")
+    chosen = next(box for box in app.selectbox if box.label == "Tag to edit")
+    chosen.select(next(tag for tag in range(1, 30) if name_of(filled, tag) == "sea")).run()
+    next(box for box in app.selectbox if box.label == "What to do with it").select("merge").run()
+    next(field for field in app.text_input if field.label == "The tag that is left").set_value("boat").run()
+    next(button for button in app.button if button.key == "vocabulary_preview_action").click().run()
+    assert "It would: merge 'sea' into 'boat'" in words(app).replace("\\", "")
+    assert "sea" in {name for _, name, _ in vocabulary.browser_list(filled)["tags"]}
+    press(app, "Do it")
+    assert "Done: merge" in words(app).replace("\\", "")
+    assert "sea" not in {name for _, name, _ in vocabulary.browser_list(filled)["tags"]}
+    undo = next(button for button in app.button if button.label.startswith("Undo"))
+    undo.click().run()
+    assert "sea" in {name for _, name, _ in vocabulary.browser_list(filled)["tags"]}
+    assert not app.exception
+
+
+def name_of(workspace: Workspace, tag_id: int) -> str:
+    return next((name for number, name, _ in vocabulary.browser_list(workspace)["tags"] if number == tag_id), "")
+
+
+def test_what_cannot_be_done_to_the_vocabulary_is_said_on_the_page(filled: Workspace, serve: Opened) -> None:
+    serve(filled)
+    app = run("vocabulary")
+    next(box for box in app.selectbox if box.label == "What to do with it").select("merge").run()
+    next(field for field in app.text_input if field.label == "The tag that is left").set_value("baot").run()
+    next(button for button in app.button if button.key == "vocabulary_preview_action").click().run()
+    assert "did you mean" in words(app)
+    assert not app.exception
+
+
+def test_the_doctors_findings_come_with_what_mends_them(trained: Workspace, serve: Opened) -> None:
+    serve(trained)
+    app = press(run("vocabulary"), "Examine the vocabulary")
+    assert not app.exception
+    assert any("on " in str(line.value) for line in app.markdown)
+
+
+def test_a_large_vocabulary_is_paged_through(workspace: Workspace, serve: Opened) -> None:
+    add_tags(workspace, [f"tag {number:04}" for number in range(1_000)])
+    vocabulary_changes.make(workspace, "me", "describe", tag="tag 0007", definition="the seventh")
+    serve(workspace)
+    app = run("vocabulary")
+    assert len(next(box for box in app.selectbox if box.label == "Tag to edit").options) == 50
+    page = next(field for field in app.number_input if field.label.startswith("Page of 20"))
+    page.set_value(20).run()
+    assert next(box for box in app.selectbox if box.label == "Tag to edit").options[-1] == "tag 0999"

@@ -10,11 +10,11 @@ from annotator.errors import UsageError
 from annotator.scoring import SCORERS, Scorer, ScoringInput
 from annotator.terms import SuggestionOrigin
 
-IMAGES, TAGS, DIM = 60, 6, 16
+IMAGES, TAGS, DIM, TILES = 60, 6, 16, 4
 
 
 def unit(vectors: np.ndarray) -> np.ndarray:
-    return (vectors / np.linalg.norm(vectors, axis=1, keepdims=True)).astype(np.float32)
+    return (vectors / np.linalg.norm(vectors, axis=-1, keepdims=True)).astype(np.float32)
 
 
 @pytest.fixture
@@ -25,7 +25,16 @@ def given() -> ScoringInput:
     images = unit(truth @ texts + 0.4 * rng.standard_normal((IMAGES, DIM)))
     labels = np.where(rng.random((IMAGES, TAGS)) < 0.4, truth, -1).astype(np.int8)
     probabilities = np.clip(0.7 * truth + 0.3 * rng.random((IMAGES, TAGS)), 0.01, 0.99).astype(np.float32)
-    return ScoringInput(images, texts, labels, np.arange(IMAGES), probabilities=probabilities)
+    tiles = unit(images[:, None] + 0.4 * rng.standard_normal((IMAGES, TILES, DIM)))
+    return ScoringInput(
+        images,
+        texts,
+        labels,
+        np.arange(IMAGES),
+        probabilities=probabilities,
+        tiles=tiles,
+        imported=probabilities[::-1],
+    )
 
 
 every_source = pytest.mark.parametrize("scorer", SCORERS.values(), ids=SCORERS)
@@ -53,13 +62,13 @@ def test_declared_probabilities_are_between_0_and_1(scorer: Scorer, given: Scori
 
 @every_source
 def test_a_source_without_what_it_needs_says_nothing(scorer: Scorer, given: ScoringInput) -> None:
-    nothing = replace(given, texts=None, probabilities=None, labels=np.full_like(given.labels, -1))
+    nothing = replace(given, texts=None, probabilities=None, imported=None, labels=np.full_like(given.labels, -1))
     assert scorer.score(nothing) is None
 
 
 @every_source
 def test_the_same_input_gives_the_same_scores_and_is_left_as_it_was(scorer: Scorer, given: ScoringInput) -> None:
-    before = {name: np.copy(getattr(given, name)) for name in ("images", "texts", "labels", "probabilities")}
+    before = {name: np.copy(getattr(given, name)) for name in ("images", "texts", "labels", "probabilities", "tiles")}
     np.testing.assert_array_equal(scorer.score(given), scorer.score(given))
     for name, array in before.items():
         np.testing.assert_array_equal(getattr(given, name), array)
@@ -67,19 +76,21 @@ def test_the_same_input_gives_the_same_scores_and_is_left_as_it_was(scorer: Scor
 
 @every_source
 def test_memory_mapped_float16_vectors_score_like_float32(scorer: Scorer, given: ScoringInput) -> None:
-    narrow = replace(given, images=given.images.astype(np.float16))
+    assert given.tiles is not None
+    narrow = replace(given, images=given.images.astype(np.float16), tiles=given.tiles[:].astype(np.float16))
     np.testing.assert_allclose(scorer.score(narrow), scorer.score(given), atol=0.02)
 
 
 @every_source
 def test_order_of_tags_does_not_matter(scorer: Scorer, given: ScoringInput) -> None:
     order = np.random.default_rng(1).permutation(TAGS)
-    assert given.texts is not None and given.probabilities is not None
+    assert given.texts is not None and given.probabilities is not None and given.imported is not None
     permuted = replace(
         given,
         texts=given.texts[order],
         labels=given.labels[:, order],
         probabilities=given.probabilities[:, order],
+        imported=given.imported[:, order],
     )
     scores = scorer.score(given)
     assert scores is not None
@@ -114,6 +125,7 @@ Change = Callable[[ScoringInput], object]
         "groups": lambda given: replace(given, groups=given.groups[1:]),
         "neighbours": lambda given: replace(given, neighbours=(np.zeros((3, 2), np.int64), np.zeros((3, 2)))),
         "probabilities": lambda given: replace(given, probabilities=given.probabilities[:, 1:]),
+        "tiles": lambda given: replace(given, tiles=given.tiles[:, :, 1:]),
     }.items(),
 )
 def test_arrays_that_do_not_fit_are_named(name: str, change: Change, given: ScoringInput) -> None:

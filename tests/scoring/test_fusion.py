@@ -67,6 +67,12 @@ def test_without_answers_sources_weigh_the_same_and_zero_shot_thrice() -> None:
     assert (fusion.answers == 0).all()
 
 
+def test_without_answers_tiles_weigh_less_than_whole_pictures_and_more_than_answers_would() -> None:
+    scores = {**hints({ZERO_SHOT: 1.0, NEIGHBOURS: 1.0}), SuggestionOrigin.TILES: hints({ZERO_SHOT: 1.5})[ZERO_SHOT]}
+    whole, neighbours, tiles = fit_fusion(scores, held_out(0)).weights
+    assert (whole > tiles).all() and (tiles > neighbours).all()
+
+
 def test_answers_give_weight_to_who_is_right() -> None:
     scores = hints({ZERO_SHOT: 0.5, NEIGHBOURS: 20.0})
     fusion = fit_fusion(scores, held_out(200))

@@ -1,8 +1,11 @@
+from pathlib import Path
+
 import numpy as np
 import pytest
 
 from annotator.errors import MissingError
-from annotator.services import clustering, explaining, suggesting
+from annotator.services import clustering, explaining, suggesting, tiles, vocabulary
+from annotator.services.importing import import_pictures
 from annotator.workspace import Workspace
 
 
@@ -50,3 +53,13 @@ def test_why_names_sources_and_the_nearest_labelled_pictures(filled: Workspace) 
     scores = [one["score"] for one in told["neighbours"]]
     assert scores == sorted(scores, reverse=True)
     assert np.isfinite(scores).all()
+
+
+def test_why_tells_what_the_best_tile_says(workspace: Workspace, samples: Path, real_data: Path) -> None:
+    """With words: the small model of the packs' folder."""
+    vocabulary.add_from_file(workspace, samples / "tags.yaml")
+    import_pictures(workspace, [next(iter(sorted((samples / "images").iterdir())))])
+    tiles.embed(workspace, f"open_clip:standin-mnv2@{real_data}/models/standin_openclip/standin-mnv2.pt", True)
+    told = {source["origin"]: source["tags"] for source in explaining.why(workspace, 0)["sources"]}
+    assert set(told) == {"zero-shot", "tiles"}
+    assert told["tiles"][0]["score"] > told["zero-shot"][0]["score"]

@@ -12,7 +12,7 @@ from annotator.services.snapshots import take
 from annotator.terms import LabelState, Split, TaskKind
 from annotator.workspace import Workspace
 from db.models import Task
-from tests.services.worlds import BACKBONE, make_world, put_model, put_vectors, whole
+from tests.services.worlds import BACKBONE, DIM, make_world, put_model, put_tiles, put_vectors, whole
 
 COUNT = 200
 
@@ -176,3 +176,31 @@ def test_the_bandit_tries_its_arms_and_each_training_tells_it_what_one_brought(
     picking.refill(workspace, 30)
     asked_by = [model.metrics["asks_next"] for model in models.history(workspace)]
     assert set(asked_by) == set(ARMS)
+
+
+def test_tiles_reach_the_strategy_when_every_image_has_them(workspace: Workspace, truth: Truth) -> None:
+    put_model(workspace, truth, 0.2 + 0.5 * truth.labels)
+    picking.refill(workspace, 30, "object_focused")
+    first = questions(workspace)
+    tiles = np.random.default_rng(0).normal(size=(COUNT, 9, DIM))
+    put_tiles(workspace, tiles[:-1])
+    picking.refill(workspace, 30, "object_focused")
+    assert questions(workspace) == first
+    put_tiles(workspace, tiles[-1:])
+    picking.refill(workspace, 30, "object_focused")
+    assert questions(workspace) != first
+
+
+def test_a_model_that_looks_at_tiles_says_how_sure_it_is_by_them(workspace: Workspace, truth: Truth) -> None:
+    workspace.change_project(head="dual_prompt")
+    put_tiles(workspace, np.random.default_rng(0).normal(size=(COUNT, 9, DIM)))
+    picking.refill(workspace, 60, "random")
+    answer_from_truth(workspace, truth, "anna", 60)
+    training.train(workspace)
+    seen = picking.pool(workspace, take(workspace), np.arange(COUNT), np.empty(0, np.int64))
+    assert seen.variance is not None and seen.tiles is not None and seen.embeddings is not None
+    model = models.required(workspace)
+    rows = np.array([3, 70, 11])
+    by_tiles = models.variances(workspace, model)(seen.embeddings[rows], seen.tiles[rows])
+    np.testing.assert_array_equal(seen.variance[rows], by_tiles)
+    assert not np.array_equal(by_tiles, models.variances(workspace, model)(seen.embeddings[rows]))

@@ -1,3 +1,4 @@
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +11,7 @@ from annotator.services import labelling, replaying, training
 from annotator.services.snapshots import take
 from annotator.workspace import Workspace
 from tests.learning.test_replay import make_material
-from tests.services.worlds import BACKBONE, make_world, whole
+from tests.services.worlds import BACKBONE, make_world, put_tiles, whole
 
 RECIPES = [Recipe("margin"), Recipe("diversity")]
 STEPS = (20, 40)
@@ -122,3 +123,21 @@ def test_recipes_cross_strategies_heads_and_losses() -> None:
 def test_steps_grow_evenly_to_the_budget(budget: int, steps: tuple[int, ...]) -> None:
     assert replaying.even_steps(budget) == steps
     assert all(np.diff(replaying.even_steps(budget, 7)) > 0)
+
+
+def test_tiles_are_replayed_where_a_recipe_looks_at_them(answered: Workspace) -> None:
+    vectors = np.asarray(answered.embeddings(BACKBONE).read(), np.float32)
+    put_tiles(answered, np.repeat(vectors[:, None], 9, axis=1))
+    assert replaying.workspace_material(answered, RECIPES).tiles is None
+    for recipe in (Recipe("object_focused"), Recipe("random", "dual_prompt")):
+        material = replaying.workspace_material(answered, [*RECIPES, recipe])
+        assert material.tiles is not None
+        np.testing.assert_array_equal(material.tiles[:][:, 4], material.X)
+
+
+def test_runs_on_other_tiles_are_not_taken_for_the_same(tmp_path: Path) -> None:
+    plain = make_material()
+    tiles = np.repeat(plain.X[:, None], 2, axis=1)
+    for material in (plain, replace(plain, tiles=tiles), replace(plain, tiles=-tiles)):
+        replaying.play([material], [Recipe("object_focused", "dual_prompt")], STEPS, tmp_path)
+    assert len(list(tmp_path.glob("*.json"))) == 6

@@ -1,21 +1,18 @@
-import io
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 
 import numpy as np
 import pytest
 
-from annotator.arrays import write_array, write_whole
 from annotator.services import labelling
-from annotator.services.people import annotator_called
-from annotator.services.snapshots import decided_on, take
+from annotator.services.snapshots import decided_on, parts, take
+from annotator.services.spool import spooled
 from annotator.services.votes import live_tags
 from annotator.terms import LabelState, Origin, RoundStatus, Split
 from annotator.workspace import Workspace
-from db.models import Image, Label, Model, Review, Round, Tag
-from tests.services.rows import add_images, add_tags
+from db.models import Image, Label, Tag
+from tests.services.rows import NOW, add_images, add_tags, review, settle, truth
 
 YES, NO, UNKNOWN = LabelState.POSITIVE, LabelState.NEGATIVE, LabelState.UNKNOWN
-NOW = datetime(2026, 3, 1, tzinfo=UTC)
 
 
 def stock(workspace: Workspace) -> Workspace:
@@ -33,38 +30,6 @@ def stocked(workspace: Workspace) -> Workspace:
 @pytest.fixture
 def stocked_anywhere(any_workspace: Workspace) -> Workspace:
     return stock(any_workspace)
-
-
-def settle(workspace: Workspace, number: int, labels: list[list[int]], status: RoundStatus) -> None:
-    write_array(workspace.round_file(number), np.array(labels, np.int8))
-    with workspace.transaction() as session:
-        if session.get(Model, 1) is None:
-            session.add(
-                Model(
-                    id=1, backbone="b", head="h", snapshot_hash="", tag_ids=[1, 2], labels_used=0, images_used=0,
-                    metrics={}, in_use=True, verdict="", at=NOW,
-                )
-            )  # fmt: skip
-        person = annotator_called(session, "anna")
-        session.flush()
-        session.add(
-            Round(
-                number=number, status=status, seed=1, pool_hash="", pool_size=6, model_id=1, tag_ids=[1, 2],
-                targets={}, annotator_id=person.id, at=NOW, settled_at=NOW,
-            )
-        )  # fmt: skip
-
-
-def truth(workspace: Workspace, labels: list[list[int]]) -> None:
-    buffer = io.BytesIO()
-    np.savez(buffer, labels=np.array(labels, np.int8), tag_ids=np.array([1, 2]), at=np.array(1000))
-    write_whole(workspace.truth_file, buffer.getvalue())
-
-
-def review(workspace: Workspace, row: int, tag: int, state: LabelState) -> None:
-    with workspace.transaction() as session:
-        person = annotator_called(session, "rita")
-        session.add(Review(image_row=row, tag_id=tag, reviewer_id=person.id, state=state, at=NOW))
 
 
 def test_reviews_outrank_people_people_the_truth_and_the_truth_a_round(stocked_anywhere: Workspace) -> None:
@@ -190,3 +155,56 @@ def test_one_tag_alone_is_decided_as_in_the_snapshot(any_workspace: Workspace) -
             alone = decided_on(any_workspace, session, tag)
             np.testing.assert_array_equal(alone.labels[:, 0], whole.labels[:, place])
             np.testing.assert_array_equal(alone.origins[:, 0], whole.origins[:, place])
+
+
+@pytest.mark.parametrize("size", [1, 2, 4, 100])
+def test_the_parts_of_a_snapshot_are_the_snapshot(stocked_anywhere: Workspace, size: int) -> None:
+    settle(stocked_anywhere, 1, [[1, -1]] * 4 + [[-1, -1]] * 2, RoundStatus.SETTLED)
+    truth(stocked_anywhere, [[0, -1]] * 3 + [[-1, -1]] * 3)
+    labelling.set_labels(stocked_anywhere, "anna", [(0, 1, YES), (1, 1, YES), (4, 2, NO), (5, 2, UNKNOWN)])
+    labelling.set_labels(stocked_anywhere, "bea", [(4, 2, YES)])
+    review(stocked_anywhere, 5, 1, NO)
+    with stocked_anywhere.transaction() as session:
+        session.get_one(Image, 5).near_duplicate_group = 0  # whose sha256 is in another part
+        session.get_one(Image, 2).given_split = Split.TEST.value
+    whole = take(stocked_anywhere)
+    with stocked_anywhere.reading() as session:
+        found = list(parts(stocked_anywhere, session, size))
+    assert [len(part) for part in found] == [min(size, 6 - start) for start in range(0, 6, size)]
+    for name in ("rows", "sizes", "labels", "origins", "decided_at", "splits", "groups"):
+        joined = np.concatenate([getattr(part, name) for part in found])
+        np.testing.assert_array_equal(joined, getattr(whole, name))
+    for name in ("sha256", "files"):
+        assert sum((getattr(part, name) for part in found), ()) == getattr(whole, name)
+    deciders = [part.decider_names[place] for part in found for place in part.deciders.ravel()]
+    assert deciders == [whole.decider_names[place] for place in whole.deciders.ravel()]
+    with spooled(found, stocked_anywhere.folder) as spool:
+        assert spool.hash == whole.hash
+
+
+def test_some_rows_are_taken_alone(stocked: Workspace) -> None:
+    labelling.set_labels(stocked, "anna", [(3, 1, YES)])
+    some = take(stocked, range(2, 5))
+    assert some.rows.tolist() == [2, 3, 4]
+    assert some.labels[:, 0].tolist() == [UNKNOWN, YES, UNKNOWN]
+
+
+def test_a_spool_is_read_again_and_by_two_at_once(stocked: Workspace) -> None:
+    with stocked.reading() as session, spooled(parts(stocked, session, 2), stocked.folder) as spool:
+        first, second = spool.parts(), spool.parts()
+        assert [next(first).files, next(second).files, next(first).files] == [
+            ["/pictures/0.jpg", "/pictures/1.jpg"], ["/pictures/0.jpg", "/pictures/1.jpg"],
+            ["/pictures/2.jpg", "/pictures/3.jpg"],
+        ]  # fmt: skip
+
+
+def test_a_spool_leaves_no_file(stocked: Workspace) -> None:
+    before = sorted(stocked.folder.rglob("*"))
+    with stocked.reading() as session, spooled(parts(stocked, session), stocked.folder):
+        assert sorted(stocked.folder.rglob("*")) == before
+
+
+def test_the_spool_of_an_empty_workspace_has_its_hash(workspace: Workspace) -> None:
+    with workspace.reading() as session, spooled(parts(workspace, session), workspace.folder) as spool:
+        assert spool.hash == take(workspace).hash
+        assert [len(part.files) for part in spool.parts()] == [0]

@@ -5,13 +5,14 @@ import numpy as np
 import pytest
 
 from annotator.errors import MissingError
+from annotator.scoring.fusion import ORIGINS
 from annotator.services import labelling, suggesting
 from annotator.services.scripted import Truth
 from annotator.services.snapshots import take
 from annotator.terms import LabelState, Split, SuggestionOrigin
 from annotator.workspace import Workspace
 from db.models import Label
-from tests.services.worlds import make_world, put_model, whole
+from tests.services.worlds import BACKBONE, TAGS, make_world, put_model, put_tiles, whole
 
 COUNT = 200
 ANSWERED = 100
@@ -151,3 +152,26 @@ def test_the_best_rows_of_a_tag_are_those_of_its_scores(answered: Workspace, mon
         few = replace(board, best=suggesting.best_rows(scores, most=10))
         assert few.best_images(tag, 25) == rows[:25]
     assert board.best_images(10_000, 5) == []
+
+
+def test_tiles_speak_when_every_image_has_them(
+    workspace: Workspace, truth: Truth, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rng = np.random.default_rng(0)
+    vectors = np.asarray(workspace.embeddings(BACKBONE).read(), np.float32)
+    texts = np.stack([vectors[truth.labels[:, tag] == 1].mean(axis=0) for tag in range(len(TAGS))])
+    monkeypatch.setattr(suggesting, "text_vectors", lambda *_: texts / np.linalg.norm(texts, axis=1, keepdims=True))
+    tiles = vectors[:, None] + 0.05 * rng.standard_normal((COUNT, 9, vectors.shape[1]))
+    put_tiles(workspace, tiles[: COUNT - 1])
+    suggesting.refresh(workspace)
+    silent = board(workspace)
+    put_tiles(workspace, tiles[COUNT - 1 :])
+    heard = board(workspace)
+    said = {suggestion.origin for row in range(COUNT) for suggestion in heard.ranked(row)}
+    assert SuggestionOrigin.TILES in said
+    assert SuggestionOrigin.TILES not in {one.origin for row in range(COUNT) for one in silent.ranked(row)}
+    assert not np.array_equal(heard.scores, silent.scores)
+
+
+def test_what_a_code_of_a_stored_origin_means_never_changes() -> None:
+    assert [origin.value for origin in ORIGINS] == ["zero-shot", "neighbours", "model", "fused", "tiles"]

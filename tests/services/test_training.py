@@ -14,7 +14,7 @@ from annotator.terms import LabelState, RoundStatus, Split, TaskKind
 from annotator.workspace import Workspace
 from db.models import Label, Round, Tag
 from tests.services.rows import add_tags
-from tests.services.worlds import BACKBONE, make_world, whole
+from tests.services.worlds import BACKBONE, make_world, put_tiles, whole
 
 COUNT = 240
 ANSWERED = 120
@@ -79,6 +79,23 @@ def test_any_head_trains_and_its_uncertainty_can_be_asked_for_later(answered: Wo
     found = models.variances(answered, model)(vectors)
     assert found.shape == models.predictions(answered, model).shape
     assert (found > 0).all()
+
+
+def test_a_head_that_looks_at_tiles_is_trained_on_them_and_predicts_with_them(answered: Workspace) -> None:
+    answered.change_project(head="dual_prompt")
+    whole_only = training.train(answered)
+    vectors = np.asarray(answered.embeddings(BACKBONE).read(), np.float32)
+    tiles = vectors[:, None] + 0.3 * np.random.default_rng(0).standard_normal((COUNT, 9, vectors.shape[1]))
+    put_tiles(answered, tiles)
+    report = training.train(answered)
+    assert head(answered, whole_only.model)["prompts.looks"] == 0
+    assert head(answered, report.model)["prompts.looks"] == 1
+    model = models.history(answered)[-1]
+    trained, stored = models.head(answered, model), tiles.astype(np.float16)
+    order = trained.logits(vectors, stored).argsort(axis=0, kind="stable")
+    said = np.asarray(models.predictions(answered, model))
+    np.testing.assert_allclose(np.diff(np.take_along_axis(said, order, axis=0), axis=0).min(), 0, atol=1e-2)
+    assert (models.variances(answered, model)(vectors, stored) > 0).all()
 
 
 def test_the_loss_of_the_project_is_the_one_that_trains(answered: Workspace) -> None:

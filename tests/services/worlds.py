@@ -56,6 +56,14 @@ def put_vectors(workspace: Workspace, vectors: NDArray[np.floating], backbone: s
     write_whole(workspace.folder / "embeddings" / "current.json", json.dumps(note).encode())
 
 
+def put_tiles(workspace: Workspace, tiles: NDArray[np.floating], backbone: str = BACKBONE) -> None:
+    """Store (N, 9, D) `tiles` as if the backbone had made them."""
+    folder = workspace.embeddings_folder(backbone) / "tiles"
+    store = ShardedArray.create(folder, tiles.shape[1] * tiles.shape[2], shard_rows=32)
+    store.append(tiles)
+    store.flush()
+
+
 def put_model(workspace: Workspace, truth: Truth, probabilities: NDArray[np.floating]) -> int:
     """A model in use that says `probabilities` (N, C), without a training; its number."""
     with workspace.transaction() as session:

@@ -3,16 +3,17 @@
 from pathlib import Path
 
 from playwright.sync_api import Locator, Page
-from sqlalchemy import select
+from sqlalchemy import delete, select, update
 
-from annotator.services import embedding, picking, suggesting, training, vocabulary
+from annotator.services import embedding, labelling, picking, suggesting, training, vocabulary
 from annotator.services.importing import import_pictures
 from annotator.services.people import annotator_called
 from annotator.services.scripted import answer_from_truth, read_truth
 from annotator.settings import Settings
+from annotator.terms import LabelState
 from annotator.workspace import Workspace
 from benchmarks.serving import APP, Server, until
-from db.models import Annotator, Label, Submission
+from db.models import Annotator, Label, Relation, Submission, Tag
 
 PERSON = "me"
 ANSWERED = 30
@@ -31,9 +32,20 @@ def make_workspace(folder: Path, scenes: Path) -> Workspace:
     suggesting.refresh(workspace)
     picking.refill(workspace)
     workspace.change_project(retrain_images=10_000)
+    differ(workspace)
     with workspace.transaction() as session:
         annotator_called(session, PERSON)
+        # A key changes one tag; what follows from others has tests of its own.
+        session.execute(delete(Relation))
+        session.execute(update(Tag).values(parent_id=None))
     return workspace
+
+
+def differ(workspace: Workspace) -> None:
+    """Somebody who sees two labels otherwise: there is something to review."""
+    with workspace.reading() as session:
+        said = session.execute(select(Label.image_row, Label.tag_id, Label.state).order_by(Label.id).limit(2)).all()
+    labelling.set_labels(workspace, "second annotator", [(row, tag, LabelState(1 - state)) for row, tag, state in said])
 
 
 class Served(Server):

@@ -13,6 +13,7 @@ SETTLED = {
     "label": ".chip",
     "work": ".chip, .cell",
     "verify": ".cell",
+    "review": ".votes tr",
     "clusters": ".cell",
     "home": "canvas, svg.marks",
 }

@@ -1,12 +1,14 @@
 import json
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from sqlalchemy import select
 from starlette.applications import Starlette
 from starlette.testclient import TestClient
 
-from annotator.services import picking
+from annotator.services import export_shelf, labelling, picking
+from annotator.terms import LabelState
 from annotator.web import routes, signing
 from annotator.workspace import Workspace
 from db.models import Label
@@ -196,6 +198,46 @@ def test_answers_for_another_name_than_the_cookies_are_not_taken(client: TestCli
 @pytest.mark.parametrize("path", ["/api/pictures/320/", "/api/why/", "/api/tags/"])
 def test_a_number_beyond_all_numbers_is_not_found(client: TestClient, path: str) -> None:
     assert client.get(f"{path}{10**25}").status_code == 404
+
+
+def test_the_review_queue_comes_filtered_and_without_what_is_on_the_screen(
+    client: TestClient, served: Workspace
+) -> None:
+    for person, state in (("anna", LabelState.POSITIVE), ("bea", LabelState.NEGATIVE)):
+        labelling.set_labels(served, person, [(row, 1, state) for row in range(3)])
+    asked = {"cause": "disagreement", "tag": 1, "person": "anna", "count": 5}
+    found = client.post("/api/review", json={**asked, "have": [[0, 1], [9, None]]}).json()
+    assert ([item["image"] for item in found["items"]], found["total"]) == ([1, 2], 2)
+    verdict = {"image": 1, "tag": 1, "what": "accepted", "state": 1}
+    receipt = client.post("/api/answers", json={"client": "tab", "answers": [{"seq": 1, "verdict": verdict}]}).json()
+    assert (receipt["acked"], receipt["problems"]) == (1, [])
+    assert client.post("/api/review", json=asked).json()["total"] == 2
+
+
+@pytest.mark.parametrize("body", [{"cause": "x"}, {"cause": 3}, {"have": [1]}, {"have": [["a", 1]]}, {"tag": "1"}])
+def test_a_queue_that_cannot_be_asked_for_says_why(client: TestClient, body: dict[str, object]) -> None:
+    response = client.post("/api/review", json=body)
+    assert response.status_code == 400 and response.json()["error"]
+
+
+def test_a_picture_is_talked_about_by_whoever_labels(client: TestClient) -> None:
+    assert client.post("/api/comments", json={"image": 2, "tag": 1, "text": "a raft?"}).status_code == 200
+    (said,) = client.get("/api/comments/2").json()["comments"]
+    assert (said["person"], said["text"], said["tag"], said["open"]) == ("Anna", "a raft?", 1, True)
+    assert client.post("/api/comments/resolve", json={"image": 2, "tag": 1}).json() == {"resolved": 1}
+    assert client.post("/api/comments", json={"image": 9999, "text": "x"}).status_code == 404
+    assert client.post("/api/comments", json={"image": 2, "text": ""}).status_code == 400
+
+
+def test_an_export_is_fetched_with_the_link_of_our_page_and_no_other(stranger: TestClient, served: Workspace) -> None:
+    made = export_shelf.make(served, "csv")
+    token = signing.download_token(served, made["name"])
+    found = stranger.get(f"/api/exports/{token}")
+    assert found.content == Path(made["path"]).read_bytes()
+    assert made["name"] in found.headers["content-disposition"]
+    assert stranger.get(f"/api/exports/{signing.page_token(served, made['name'])}").status_code == 401
+    gone = signing.download_token(served, "../workspace.json")
+    assert stranger.get(f"/api/exports/{gone}").status_code == 404
 
 
 def test_a_skipped_question_is_not_asked_again(client: TestClient) -> None:

@@ -5,6 +5,7 @@ calls it. torch is imported by the function, not by this module: menus and `--he
 """
 
 from annotator.learning.heads.base import FitReport, Head, HeadFit, HeadSettings, Progress, Training
+from annotator.learning.heads.dual_prompt import fit_dual_prompt
 from annotator.learning.heads.examples_words import fit_examples_words
 from annotator.learning.heads.linear_probe import fit_linear_probe
 from annotator.learning.heads.mixture import fit_mixture
@@ -21,6 +22,10 @@ HEADS: dict[str, HeadFit] = {
     "neighbours": fit_neighbours,
     "mixture": fit_mixture,
     "mlp": fit_mlp,
+    "dual_prompt": fit_dual_prompt,
 }
 
-__all__ = ["HEADS", "FitReport", "Head", "HeadFit", "HeadSettings", "Progress", "Training"]
+WITH_TILES = frozenset({"dual_prompt"})
+"""Heads that look at tiles where they are handed any; for the others nobody needs to read them."""
+
+__all__ = ["HEADS", "WITH_TILES", "FitReport", "Head", "HeadFit", "HeadSettings", "Progress", "Training"]

@@ -79,6 +79,15 @@ def entry_weights(training: Training) -> NDArray[np.floating[Any]] | None:
     return balanced if training.weights is None else balanced * training.weights
 
 
+def entries(training: Training) -> tuple["Tensor", "Tensor"]:
+    """(C, N) targets on the device, and weights that are 0 where unknown."""
+    import torch
+
+    targets = torch.tensor(np.asarray(training.beliefs.T, np.float32), device=training.device)
+    known, weights = (targets >= 0).float(), entry_weights(training)
+    return targets, known if weights is None else known * tensor(weights.T, known)
+
+
 def collect(training: Training) -> Answers:
     """Drop the images without any answer, standardise the others."""
     labels = training.beliefs

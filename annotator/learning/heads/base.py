@@ -7,6 +7,7 @@ from typing import Any, Protocol, Self
 import numpy as np
 from numpy.typing import NDArray
 
+from annotator.arrays import Tiles
 from annotator.errors import BadInputError, UsageError
 from annotator.learning.heads.lifts import Lift, lift_from
 
@@ -41,32 +42,35 @@ class Head:
     bias_variance: Float  # (C,) v
     lift: Lift | None = None
 
-    def logits(self, X: Features) -> Float:
-        """(N, D) embeddings, float16 or wider, to (N, C) float32 logits. Works in chunks of images."""
-        self._check(X)
+    def logits(self, X: Features, tiles: Tiles | None = None) -> Float:
+        """(N, D) embeddings, float16 or wider, to (N, C) float32 logits. Works in chunks of images.
+
+        `tiles` (N, P, D) of the same images, for a head that was trained on tiles; others do not look at them.
+        """
+        self._check(X, tiles)
         z = np.empty((len(X), len(self.bias)), np.float32)
         for start in range(0, len(X), CHUNK):
             part = slice(start, start + CHUNK)
-            np.matmul(self._lifted(X[part]), self.weights.T, out=z[part])
+            np.matmul(self._lifted(X, tiles, part), self.weights.T, out=z[part])
         z += self.bias
         return z
 
-    def probabilities(self, X: Features) -> Float:
+    def probabilities(self, X: Features, tiles: Tiles | None = None) -> Float:
         """(N, D) embeddings to (N, C) float32 in 0..1: the sigmoid of the logits."""
-        z = self.logits(X)
+        z = self.logits(X, tiles)
         z *= 0.5
         np.tanh(z, out=z)  # sigmoid(z) = (1 + tanh(z / 2)) / 2, which cannot overflow
         z += 1
         z *= 0.5
         return z
 
-    def variances(self, X: Features) -> Float:
+    def variances(self, X: Features, tiles: Tiles | None = None) -> Float:
         """(N, D) embeddings to (N, C) float32 posterior variances of the logits."""
-        self._check(X)
+        self._check(X, tiles)
         found = np.empty((len(X), len(self.bias)), np.float32)
         for start in range(0, len(X), CHUNK):
             part = slice(start, start + CHUNK)
-            away = self._lifted(X[part]) - self.centre
+            away = self._lifted(X, tiles, part) - self.centre
             along = away @ self.basis
             outside = np.maximum((away**2).sum(1) / self.scale**2 - (along**2).sum(1), 0)
             np.matmul(along**2, self.spread.T, out=found[part])
@@ -123,14 +127,18 @@ class Head:
                 )
         return head
 
-    def _lifted(self, X: Features) -> Float:
-        narrow = np.asarray(X, np.float32)
-        return narrow if self.lift is None else np.concatenate([narrow, self.lift.extra(narrow)], 1)
+    def _lifted(self, X: Features, tiles: Tiles | None, part: slice) -> Float:
+        narrow = np.asarray(X[part], np.float32)
+        if self.lift is None:
+            return narrow
+        return np.concatenate([narrow, self.lift.extra(narrow, None if tiles is None else tiles[part])], 1)
 
-    def _check(self, X: Features) -> None:
+    def _check(self, X: Features, tiles: Tiles | None) -> None:
         width = self.weights.shape[1] - (self.lift.size if self.lift else 0)
         if X.ndim != 2 or X.shape[1] != width:
             raise UsageError(f"the head was trained on vectors of {width} numbers; got an array of shape {X.shape}")
+        if tiles is not None and (len(tiles) != len(X) or tiles.shape[2] != width):
+            raise UsageError(f"tiles of shape {tiles.shape} do not fit embeddings of shape {X.shape}")
 
 
 @dataclass(frozen=True)
@@ -179,6 +187,8 @@ class Training:
     warm: Head | None
     settings: HeadSettings
     progress: Progress | None
+    tiles: Tiles | None = None  # (N, P, D)
+    validation_tiles: Tiles | None = None
 
     @property
     def beliefs(self) -> NDArray[Any]:

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from annotator.arrays import Tiles
 from annotator.learning.heads.base import FitReport, Head, Training
 from annotator.learning.heads.lifts import Lift
 from annotator.learning.heads.text_anchored import fit_text_anchored
@@ -22,11 +23,13 @@ def fit_lifted(training: Training, learn: Callable[[Training], Lift]) -> tuple[H
     if not len(answered.X):
         return fit_text_anchored(replace(training, warm=None))
     lift = learn(answered)
-    held_out = training.validation and (_beside(training.validation[0], lift), training.validation[1])
+    held_out = training.validation
+    if held_out is not None:
+        held_out = _beside(held_out[0], lift, training.validation_tiles), held_out[1]
     texts = training.texts
     if texts is not None:
         texts = np.concatenate([texts, np.zeros((len(texts), lift.size), texts.dtype)], 1)
-    wide = replace(answered, X=_beside(answered.X, lift), texts=texts, validation=held_out)
+    wide = replace(answered, X=_beside(answered.X, lift, answered.tiles), texts=texts, validation=held_out)
     head, report = fit_text_anchored(wide)
     return replace(head, lift=lift), report
 
@@ -37,10 +40,18 @@ def only_answered(training: Training) -> Training:
     rows = (labels >= 0).any(1)
     if training.weights is not None:
         rows &= ((labels >= 0) * training.weights).any(1)
+    return only_rows(training, np.flatnonzero(rows))
+
+
+def only_rows(training: Training, rows: NDArray[np.int64]) -> Training:
+    """Of the training images those at some places."""
     weights, targets = (None if part is None else part[rows] for part in (training.weights, training.targets))
-    return replace(training, X=training.X[rows], labels=training.labels[rows], weights=weights, targets=targets)
+    tiles = None if training.tiles is None else training.tiles[rows]
+    return replace(
+        training, X=training.X[rows], labels=training.labels[rows], weights=weights, targets=targets, tiles=tiles
+    )
 
 
-def _beside(X: NDArray[np.floating[Any]], lift: Lift) -> NDArray[np.float32]:
+def _beside(X: NDArray[np.floating[Any]], lift: Lift, tiles: Tiles | None) -> NDArray[np.float32]:
     wide = np.asarray(X, np.float32)
-    return np.concatenate([wide, lift.extra(wide)], 1)
+    return np.concatenate([wide, lift.extra(wide, tiles)], 1)

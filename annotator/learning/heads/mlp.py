@@ -5,19 +5,14 @@ V = 0, with weight decay; then the last layer is solved anew. Worse than the lin
 `benchmarks.few_shot`.
 """
 
-from typing import TYPE_CHECKING
-
 import numpy as np
 
-from annotator.learning.heads.answers import entry_weights, tensor
+from annotator.learning.heads.answers import entries
 from annotator.learning.heads.base import FitReport, Head, Training
 from annotator.learning.heads.lifted import fit_lifted
 from annotator.learning.heads.lifts import HiddenLayer
 from annotator.learning.heads.text_anchored import fit_text_anchored
 from annotator.learning.losses import LOSSES
-
-if TYPE_CHECKING:
-    from torch import Tensor
 
 HIDDEN = 128
 STEPS = 60
@@ -38,7 +33,7 @@ def _hidden_layer(training: Training) -> HiddenLayer:
     X = torch.tensor(np.asarray(training.X, np.float32), device=device)
     X = (X - torch.tensor(head.centre, device=device)) / float(head.scale)
     base = torch.tensor(head.logits(training.X).T, device=device)
-    targets, weights = _entries(training)
+    targets, weights = entries(training)
     start = torch.Generator().manual_seed(0)
     W = torch.randn(HIDDEN, X.shape[1], generator=start).to(device) / X.shape[1] ** 0.5
     W, b = W.requires_grad_(), torch.zeros(HIDDEN, device=device, requires_grad=True)
@@ -55,12 +50,3 @@ def _hidden_layer(training: Training) -> HiddenLayer:
     scaled = W.detach() / float(head.scale)
     bias = b.detach() - scaled @ torch.tensor(head.centre, device=device)
     return HiddenLayer(scaled.cpu().numpy(), bias.cpu().numpy())
-
-
-def _entries(training: Training) -> tuple["Tensor", "Tensor"]:
-    """(C, N) targets, and weights that are 0 where unknown."""
-    import torch
-
-    targets = torch.tensor(np.asarray(training.beliefs.T, np.float32), device=training.device)
-    known, weights = (targets >= 0).float(), entry_weights(training)
-    return targets, known if weights is None else known * tensor(weights.T, known)

@@ -26,7 +26,7 @@ def class_thresholds(labels: Labels, probabilities: Probabilities) -> tuple[Figu
 def contradicted(labels: Labels, probabilities: Probabilities) -> NDArray[np.bool_]:
     """(N, C) labels that the model contradicts. Never an unknown one, nor of a tag with one known answer only.
 
-    Where both answers reach their threshold the likelier one is the model's. Finds much, with many false alarms.
+    Where both answers reach their threshold the likelier one is the model's.
     """
     p = checked(labels, probabilities)
     says_present, says_absent = _confident(labels, p)
@@ -37,7 +37,8 @@ def likely_errors(labels: Labels, probabilities: Probabilities) -> NDArray[np.bo
     """(N, C) as many labels as are estimated to be wrong: of each tag and answer those the model believes least.
 
     How many: the share contradicted among the labels that the model is sure of, either way, times the labels given.
-    One that the model thinks likelier than its opposite is left alone. Fewer false alarms than `contradicted`.
+    One that the model thinks likelier than its opposite is left alone. Which of the two flags better, and
+    what comes of looking at them first, `benchmarks.label_errors` shows.
     """
     p = checked(labels, probabilities)
     says_present, says_absent = _confident(labels, p)

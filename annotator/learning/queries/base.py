@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from annotator.arrays import Tiles
 from annotator.errors import MissingError, UsageError
 from annotator.terms import LabelState
 
@@ -18,15 +19,15 @@ IntArray = NDArray[np.int64]
 class Computed:
     """(N, C) values that are computed for the rows that are asked for: those of a million images are never held."""
 
-    def __init__(self, compute: Callable[[Floats], Floats], X: Floats) -> None:
-        """`compute` takes some rows of `X` (N, D)."""
-        self._compute, self._X = compute, X
+    def __init__(self, compute: Callable[..., Floats], *arrays: Floats | Tiles) -> None:
+        """`compute` takes some rows of each of the `arrays`, all of N rows."""
+        self._compute, self._arrays = compute, arrays
 
     def __len__(self) -> int:
-        return len(self._X)
+        return len(self._arrays[0])
 
     def __getitem__(self, rows: IntArray) -> Floats:
-        return self._compute(self._X[rows])
+        return self._compute(*(array[rows] for array in self._arrays))
 
 
 @dataclass(frozen=True)
@@ -42,6 +43,7 @@ class Pool:
     positives      (C,) int64 positives so far; None: counted in `labels`
     waiting        (W,) int64 rows that are asked already and will train: to be kept away from as if answered
     tags           (C,) names, for the reasons
+    tiles          (N, P, D) vectors of P tiles of each image, unit length; None where not all images have them
     """
 
     candidates: IntArray
@@ -53,6 +55,7 @@ class Pool:
     positives: IntArray | None = None
     waiting: IntArray | None = None
     tags: tuple[str, ...] = ()
+    tiles: Tiles | None = None
 
     @cached_property
     def answered(self) -> IntArray:
@@ -108,6 +111,7 @@ def candidates_of(pool: Pool, k: int) -> IntArray:
         ("variance", images),
         ("duplicates", images),
         ("positives", tags),
+        ("tiles", images),
     ):
         array = getattr(pool, name)
         if array is not None and len(array) != length:

@@ -8,6 +8,7 @@ from urllib.parse import quote
 import streamlit as st
 
 from annotator.services.pace import STRETCH, Turn
+from annotator.services.reviewing import Filter
 from annotator.terms import WorkMode
 from annotator.ui.words import component_words
 from annotator.web.signing import page_token
@@ -36,9 +37,8 @@ export default function ({ data, parentElement, setTriggerValue }) {
   };
 }
 """
-STYLE = "".join(
-    (Path(__file__).parent / name).read_text(encoding="utf-8") for name in ("base.css", "label.css", "cells.css")
-)
+STYLES = ("base.css", "label.css", "cells.css", "review.css")
+STYLE = "".join((Path(__file__).parent / name).read_text(encoding="utf-8") for name in STYLES)
 PICTURES_A_TURN, PAGES_A_TURN = STRETCH[WorkMode.LABEL], STRETCH[WorkMode.VERIFY]
 
 
@@ -69,6 +69,12 @@ def bulk(workspace: Workspace, person: str, items: list[dict[str, Any]], tag_id:
     """Pictures {image, name, caption} to be selected and tagged at once; the row of the one to find similar ones of."""
     row: int | None = _mount("bulk", workspace, person, {"items": items, "tag": tag_id}, "like")
     return row
+
+
+def review(workspace: Workspace, person: str, filter: Filter) -> None:
+    """Labels that reviewers should look at again, one by one: what of them is the `filter`."""
+    asked = {"cause": filter.cause, "tag": filter.tag_id, "person": filter.person}
+    _mount("review", workspace, person, {"filter": asked}, "turn")
 
 
 def serve(workspace: Workspace, person: str, turn: Turn) -> None:

@@ -3,10 +3,12 @@
 
 import { makeChip } from "/api/ui/chips.js";
 import { isReserved, listen } from "/api/ui/keys.js";
+import { Relations } from "/api/ui/relations.js";
 import { claim, tagDetails, tags } from "/api/ui/server.js";
 import { SkipBox, tellSkip } from "/api/ui/skip_box.js";
 import { Stage } from "/api/ui/stage.js";
 import { TagBox } from "/api/ui/tag_box.js";
+import { Talk } from "/api/ui/thread.js";
 import { Trail } from "/api/ui/trail.js";
 import { Why } from "/api/ui/why.js";
 import { Work, fill, footer, nothingLeft, put } from "/api/ui/work.js";
@@ -28,10 +30,16 @@ export const mount = (root, data, tell) => new Labeler(root, data, tell);
 class Labeler {
   constructor(root, data, tell) {
     Object.assign(this, { root, data, tell, words: data.words, trail: new Trail(), names: new Map(), groups: [] });
+    Object.assign(this, { relations: new Relations(), hotkeys: {}, keyOf: new Map(), colours: {}, because: new Map() });
     root.innerHTML = this.frame();
     const part = (this.part = (name) => root.querySelector(`[data-part="${name}"]`));
     this.stage = new Stage(part("stage"));
     this.why = new Why(part("why"), this.words);
+    this.talk = new Talk(part("talk"), this.words, {
+      onSent: () => this.work.note(this.words.thread.sent),
+      onProblem: (message) => this.work.problem(message),
+      onLeave: () => this.focus(true),
+    });
     this.add = new TagBox(part("add"), {
       label: this.words.add,
       onChoose: ({ id, name }) => this.choose(id, name),
@@ -90,6 +98,10 @@ class Labeler {
       const vocabulary = await tags();
       this.names = new Map(vocabulary.tags.map(([id, name]) => [id, name]));
       this.groups = vocabulary.exactly_one;
+      this.relations = new Relations(vocabulary);
+      this.hotkeys = vocabulary.hotkeys ?? {};
+      this.keyOf = new Map(Object.entries(this.hotkeys).map(([key, tag]) => [tag, key]));
+      this.colours = vocabulary.colours ?? {};
     } catch (error) {
       this.work.problem(error.message);
     }
@@ -115,6 +127,7 @@ class Labeler {
     </div>
     ${footer(w)}
     <div class="card skipping" data-part="skipping" role="dialog" aria-label="${w.skipFor}" hidden></div>
+    <form class="card talk" data-part="talk" hidden></form>
     <div class="card" data-part="why" role="region" tabindex="0" aria-label="${w.explain}" hidden></div>
     <dl class="card help" data-part="help" tabindex="0" hidden>${w.labelKeys.map(([key, what]) => `<dt><kbd>${key}</kbd></dt><dd>${what}</dd>`).join("")}</dl>
   </div>
@@ -182,6 +195,7 @@ class Labeler {
     const empty = this.part("empty");
     empty.hidden = Boolean(question);
     this.part("chips").parentElement.classList.toggle("idle", !question);
+    this.talk.close();
     this.stage.show(question?.image ?? null, question?.name);
     this.part("reason").textContent = question?.reason ?? "";
     if (question) {
@@ -217,8 +231,17 @@ class Labeler {
     return (this.groups.find((group) => group.includes(tag)) ?? []).filter((other) => other !== tag);
   }
 
+  // What is marked, with what follows from it.
+  marked() {
+    const { states, said } = this.trail.question;
+    const found = this.relations.over(states, said);
+    this.because = found.because;
+    return new Map([...found.states].filter(([tag]) => states.has(tag) || this.names.has(tag)));
+  }
+
   drawChips() {
-    const { suggestions, states, kind } = this.trail.question;
+    const { suggestions, kind } = this.trail.question;
+    const states = this.marked();
     const shown = new Set(suggestions.map(({ tag }) => tag));
     const added = [...states.keys()].filter((tag) => !shown.has(tag)).map((tag) => ({ tag, score: null, origin: null }));
     const all = [...suggestions, ...added];
@@ -227,19 +250,25 @@ class Labeler {
     const chips = all.map(({ tag, score, origin }, place) =>
       makeChip({
         tag, name: this.names.get(tag) ?? `#${tag}`, score: quiet ? null : score, origin, place,
-        group: this.rivals(tag).length > 0,
+        group: this.rivals(tag).length > 0, hotkey: this.keyOf.get(tag), colour: this.colours[tag],
       }),
     );
     const focused = this.focusedChip()?.dataset.tag;
     this.part("chips").replaceChildren(...chips);
-    chips.forEach((chip) => this.drawChip(chip));
+    chips.forEach((chip) => this.drawChip(chip, states));
     if (focused) this.chip(focused)?.focus();
   }
 
-  drawChip(chip) {
-    const state = this.trail.question.states.get(Number(chip.dataset.tag));
+  drawChip(chip, states) {
+    const tag = Number(chip.dataset.tag);
+    const state = states.get(tag);
+    const cause = this.because.get(tag);
     chip.setAttribute("aria-pressed", PRESSED[state]);
     chip.querySelector(".mark").textContent = MARK[state];
+    chip.classList.toggle("implied", cause !== undefined);
+    if (cause !== undefined) {
+      chip.querySelector(".source").textContent = put(this.words.follows, { tag: this.names.get(cause) ?? `#${cause}` });
+    }
   }
 
   chip(tag) {
@@ -267,14 +296,14 @@ class Labeler {
       const others = state === PRESENT ? this.rivals(tag).filter((one) => this.trail.question.states.get(one) === PRESENT) : [];
       return [...others.map((one) => [one, ABSENT]), [tag, state]];
     });
-    const drawn = all.every(([tag]) => this.chip(tag));
+    const drawn = this.relations.none && all.every(([tag]) => this.chip(tag));
     this.trail.setAll(all);
-    if (drawn) all.forEach(([tag]) => this.drawChip(this.chip(tag)));
-    else this.drawChips();
+    if (drawn) all.forEach(([tag]) => this.drawChip(this.chip(tag), this.trail.question.states));
+    else this.drawChips(); // what follows changes with it
   }
 
   toggle(tag) {
-    if (this.trail.question) this.set([tag, NEXT[this.trail.question.states.get(tag) ?? ABSENT]]);
+    if (this.trail.question) this.set([tag, NEXT[this.marked().get(tag) ?? ABSENT]]);
   }
 
   choose(id, name) {
@@ -284,7 +313,7 @@ class Labeler {
 
   // A group of which exactly one is present, with several marked, or none marked and none left open.
   unfinishedGroup() {
-    const { states } = this.trail.question;
+    const states = this.marked();
     return this.groups.find((group) => {
       const said = group.map((tag) => states.get(tag)).filter((state) => state !== undefined);
       const present = said.filter((state) => state === PRESENT).length;
@@ -306,6 +335,7 @@ class Labeler {
       return this.chip(group.find((tag) => this.chip(tag)))?.focus();
     }
     this.work.problem("");
+    question.states = this.marked(); // all of it was on the screen
     const labels = [...question.states].map(([tag, state]) => [question.image, tag, state]);
     const again = question.seq !== null;
     const given = this.work.push(labels, { tasks: [question.task], began: this.began });
@@ -340,14 +370,14 @@ class Labeler {
       this.set([Number(chip.dataset.tag), ABSENT]);
       return this.move(1);
     }
-    this.set(...[...this.trail.question.states.keys()].map((tag) => [tag, ABSENT]));
+    this.set(...[...this.marked().keys()].map((tag) => [tag, ABSENT]));
   }
 
   // The chip in focus; without one the whole picture.
   cannotTell() {
     const chip = this.focusedChip();
     if (chip) this.set([Number(chip.dataset.tag), UNKNOWN]);
-    else this.set(...[...this.trail.question.states.keys()].map((tag) => [tag, UNKNOWN]));
+    else this.set(...[...this.marked().keys()].map((tag) => [tag, UNKNOWN]));
   }
 
   undo() {
@@ -396,6 +426,11 @@ class Labeler {
       if (tag !== undefined) this.toggle(tag);
       return true;
     }
+    const own = this.hotkeys[event.key];
+    if (own !== undefined) {
+      if (this.trail.question) this.toggle(own);
+      return true;
+    }
     if (event.key === "Enter" && event.target.closest?.("a")) return false; // the browser follows it
     const button = event.target.closest?.("button:not(.chip)");
     const zoomed = this.stage.zoomed;
@@ -411,6 +446,7 @@ class Labeler {
       e: () => this.explain(),
       "?": () => this.trail.question && this.cannotTell(),
       "/": () => this.add.focus(),
+      c: () => this.comment(),
       h: () => this.help(),
       Escape: () => this.escape(),
       ArrowDown: () => (zoomed ? this.stage.step(0, 1) : this.move(1)),
@@ -442,6 +478,10 @@ class Labeler {
     if (question) this.why.toggle(question.image, QUIET.includes(question.kind));
   }
 
+  comment() {
+    if (this.trail.question) this.talk.open(this.trail.question.image);
+  }
+
   help() {
     this.why.close();
     this.part("help").hidden = !this.part("help").hidden;
@@ -450,6 +490,7 @@ class Labeler {
   escape() {
     this.part("help").hidden = true;
     this.why.close();
+    this.talk.close();
     this.stage.rest();
     this.focus(true);
   }

@@ -21,7 +21,9 @@ export class Trail {
 
   // Pictures answered before this page was loaded: they can be gone back to and taken back.
   remember(questions) {
-    const known = questions.map((one) => ({ ...one, steps: [], states: new Map(one.states), given: new Map(one.states) }));
+    const known = questions.map((one) => ({
+      ...one, steps: [], said: new Set(), states: new Map(one.states), given: new Map(one.states),
+    }));
     this.questions.unshift(...known);
     this.at += known.length;
     this.done.unshift(...known.map((question) => ({
@@ -33,7 +35,7 @@ export class Trail {
   add(questions) {
     const here = new Set(this.questions.map((one) => one.task));
     const fresh = questions.filter((one) => !here.has(one.task));
-    this.questions.push(...fresh.map((one) => ({ ...one, seq: null, client: null, given: null, steps: [] })));
+    this.questions.push(...fresh.map((one) => ({ ...one, seq: null, client: null, given: null, steps: [], said: new Set() })));
     return fresh.length;
   }
 
@@ -49,11 +51,14 @@ export class Trail {
     return gone.length;
   }
 
-  // Several tags at once are one step.
+  // Several tags at once are one step. What a person set is said; all else may follow from it.
   setAll(entries) {
-    const { states, steps } = this.question;
-    steps.push([...states]);
-    for (const [tag, state] of entries) states.set(tag, state);
+    const { states, steps, said } = this.question;
+    steps.push({ states: [...states], said: [...said] });
+    for (const [tag, state] of entries) {
+      states.set(tag, state);
+      said.add(tag);
+    }
   }
 
   // The question on the screen was answered as item `seq`; the next open one follows.
@@ -61,7 +66,7 @@ export class Trail {
     const question = this.question;
     const before = { seq: question.seq, client: question.client, given: question.given };
     this.done.push({ question, seq, client: null, labels, seconds, before });
-    Object.assign(question, { seq, client: null, given: new Map(question.states), steps: [] });
+    Object.assign(question, { seq, client: null, given: new Map(question.states), steps: [], said: new Set() });
     this.forget();
     this.goToOpen(this.at + 1);
   }
@@ -70,7 +75,8 @@ export class Trail {
   undo() {
     const question = this.question;
     if (question?.steps.length) {
-      question.states = new Map(question.steps.pop());
+      const { states, said } = question.steps.pop();
+      Object.assign(question, { states: new Map(states), said: new Set(said) });
       return null;
     }
     const last = this.done.pop();
@@ -88,7 +94,7 @@ export class Trail {
   // A change of an answered picture that was not accepted is no answer: coming back shows what is stored.
   leave() {
     const question = this.question;
-    if (question?.given) Object.assign(question, { states: new Map(question.given), steps: [] });
+    if (question?.given) Object.assign(question, { states: new Map(question.given), steps: [], said: new Set() });
   }
 
   // On to the next picture without an answer; after the last one to what was skipped.

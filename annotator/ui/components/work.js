@@ -88,12 +88,13 @@ export class Work {
     this.leave();
   }
 
-  // labels: [[image, tag, state]]; began: performance.now() when they were shown.
+  // labels: [[image, tag, state]]; began: performance.now() when they were shown; verdict: a reviewer's, without labels.
   // Returns what `undo` needs to take it back.
-  push(labels, { tasks = [], tag = null, began }) {
+  push(labels, { tasks = [], tag = null, began, verdict }) {
     const seconds = Math.min(Math.round(performance.now() - began) / 1000, LONGEST_SECONDS);
     this.count(labels.length, seconds);
-    const seq = this.sender.push({ labels, tasks, seconds, mode: this.mode, tag, session: this.session ?? null });
+    const item = { labels, tasks, seconds, mode: this.mode, tag, session: this.session ?? null };
+    const seq = this.sender.push(verdict ? { ...item, verdict } : item);
     return { seq, labels: labels.length, seconds };
   }
 
@@ -103,9 +104,9 @@ export class Work {
     this.sender.push(client ? { ...item, undo_client: client } : item);
   }
 
-  // What is tagged in bulk takes no time worth a pace.
+  // What is tagged in bulk takes no time worth a pace, and a verdict is no answer.
   count(answers, seconds) {
-    if (this.mode !== "bulk") {
+    if (this.mode !== "bulk" && this.mode !== "review") {
       this.answers = Math.max(0, this.answers + answers);
       this.seconds = Math.max(0, this.seconds + seconds);
     }

@@ -33,11 +33,15 @@ def upgrade() -> None:
     for name, kind in COLUMNS.items():
         op.execute(f"ALTER TABLE tag ADD COLUMN {name} {kind}")
     op.execute("ALTER TABLE journal_entry ADD COLUMN change_id INTEGER REFERENCES vocabulary_change (id)")
+    for table in ("label", "journal_entry"):
+        op.execute(f"ALTER TABLE {table} ADD COLUMN because_id INTEGER REFERENCES tag (id)")
     op.create_index(op.f("ix_journal_entry_change_id"), "journal_entry", ["change_id"])
 
 
 def downgrade() -> None:
     op.drop_index("ix_journal_entry_change_id", "journal_entry")
+    for table in ("journal_entry", "label"):
+        op.execute(f"ALTER TABLE {table} DROP COLUMN because_id")
     op.execute("ALTER TABLE journal_entry DROP COLUMN change_id")
     for name in reversed(COLUMNS):
         op.execute(f"ALTER TABLE tag DROP COLUMN {name}")

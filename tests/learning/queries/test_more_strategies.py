@@ -167,3 +167,47 @@ def test_variances_may_be_computed_on_demand(name: str) -> None:
     pool = Pool(np.arange(80), np.full((80, 3), -1, np.int8), X, p, compute(X))
     lazy = replace(pool, variance=Computed(compute, X))
     assert QUERIES[name](pool, 10, rng()).rows.tolist() == QUERIES[name](lazy, 10, rng()).rows.tolist()
+
+
+def objects(images: int = 240, tags: int = 3) -> tuple[Pool, np.ndarray]:
+    """Each image shows one tag in one of its four tiles; the whole hardly tells. The last tag is rare, none answered.
+
+    The pool, and which tag each image shows.
+    """
+    rng = np.random.default_rng(3)
+    directions = np.linalg.qr(rng.normal(size=(24, tags)))[0].T
+    shows = rng.choice(tags, size=images, p=[0.48, 0.48, 0.04])
+    tiles = 0.1 * rng.normal(size=(images, 4, 24))
+    tiles[np.arange(images), rng.integers(4, size=images)] += directions[shows]
+    tiles /= np.linalg.norm(tiles, axis=2, keepdims=True)
+    whole = tiles.mean(axis=1) + 0.02 * rng.normal(size=(images, 24))
+    whole /= np.linalg.norm(whole, axis=1, keepdims=True)
+    probabilities = np.clip(np.eye(tags)[shows] + 0.1 * rng.normal(size=(images, tags)), 0.01, 0.99)
+    pool = Pool(
+        np.arange(images), np.full((images, tags), -1, np.int8), whole.astype(np.float16),
+        probabilities.astype(np.float32), tiles=tiles.astype(np.float16),
+    )  # fmt: skip
+    return pool, shows
+
+
+def test_object_focused_finds_as_many_of_a_rare_tag_as_of_the_others() -> None:
+    pool, shows = objects()
+    found = np.bincount(shows[QUERIES["object_focused"](pool, 18, np.random.default_rng(0)).rows], minlength=3)
+    drawn = np.bincount(shows[QUERIES["random"](pool, 18, np.random.default_rng(0)).rows], minlength=3)
+    assert found[2] >= 4 > drawn[2]
+
+
+def test_object_focused_leaves_a_tag_alone_that_has_enough() -> None:
+    pool, shows = objects()
+    fed = replace(pool, positives=np.array([0, 500, 0]))
+    picked = shows[QUERIES["object_focused"](fed, 18, np.random.default_rng(0)).rows]
+    assert (picked == 1).sum() <= 3  # of six
+
+
+def test_object_focused_looks_at_tiles_where_there_are_any() -> None:
+    pool, _ = objects()
+    with_tiles, without = (
+        QUERIES["object_focused"](each, 18, np.random.default_rng(0)).rows.tolist()
+        for each in (pool, replace(pool, tiles=None))
+    )
+    assert with_tiles != without

@@ -31,10 +31,19 @@ def make_pool(images: int = 120, tags: int = 6, answered: int = 40, seed: int = 
     )
 
 
+def with_tiles(pool: Pool, count: int = 4) -> Pool:
+    """Each tile is the image, moved a little."""
+    assert pool.embeddings is not None
+    tiles = pool.embeddings[:, None] + 0.2 * np.random.default_rng(7).normal(size=(len(pool.labels), count, 16))
+    return replace(pool, tiles=(tiles / np.linalg.norm(tiles, axis=2, keepdims=True)).astype(np.float16))
+
+
 STAGES = {
     "everything": make_pool(),
     "few answers": make_pool(answered=5),
     "no answer": make_pool(answered=0),
+    "tiles": with_tiles(make_pool()),
+    "tiles, no model": replace(with_tiles(make_pool()), probabilities=None, variance=None),
     "no model": replace(make_pool(), probabilities=None, variance=None),
     "no embeddings": replace(make_pool(), embeddings=None),
     "nothing but a list": Pool(np.arange(30), np.full((30, 2), -1, np.int8)),
@@ -137,6 +146,7 @@ def test_arrays_handed_in_are_left_as_they_are(strategy: Strategy) -> None:
         ({"candidates": np.array([3, 120])}, 1, "from 3 to 120 do not fit a pool of 120 images"),
         ({"probabilities": np.zeros((7, 6), np.float32)}, 1, "probabilities has 7 rows, the labels ask for 120"),
         ({"positives": np.zeros(5, np.int64)}, 1, "positives has 5 rows, the labels ask for 6"),
+        ({"tiles": np.zeros((7, 9, 16), np.float16)}, 1, "tiles has 7 rows, the labels ask for 120"),
         ({}, 0, "at least 1"),
     ],
 )

@@ -1,0 +1,101 @@
+"""Parquet: one row an image with its labels as a list in it, as the export "parquet" writes it; or one label a row."""
+
+import json
+from collections.abc import Iterator
+from itertools import groupby
+from pathlib import Path
+from typing import Any
+
+from annotator.importers.labels import checks
+from annotator.importers.labels.base import Head, Names, Problems, collected
+from annotator.importers.labels.entries import FILE_KEYS, distinct, record_of
+from annotator.importers.labels.json_document import head_of
+from annotator.importers.labels.json_lines import refuse_empty
+from annotator.records import Record, Records
+
+KEY = b"annotator"
+ROWS = 2048  # decoded at once: as Python objects, with 20 labels each, about 30 MB
+
+
+def open_parquet(path: Path, problems: Problems) -> Records:
+    """The header is taken from the file's metadata where it is there. Raises EntryError for what is no Parquet file."""
+    head, columns, count = _head(path, problems)
+    names = Names(head.names.tags(), closed=len(head.names) > 0)
+    if not any(key in columns for key in FILE_KEYS):
+        found = checks.quoted(", ".join(columns))
+        raise problems.whole(f"has no column 'file' (or {', '.join(FILE_KEYS[1:])}); columns found: {found}")
+    read = _long(path, names, problems) if "tag" in columns and "labels" not in columns else None
+
+    def nested() -> Iterator[Record]:
+        for number, row in rows(path, problems):
+            try:
+                yield record_of(row, names, problems, f"row {number}")
+            except ValueError as error:
+                problems.add(f"row {number}", error)
+
+    if len(head.names):
+        return collected(problems, names, read or nested, head, images=count)
+    return refuse_empty(collected(problems, names, read or nested, head), problems)
+
+
+def rows(path: Path, problems: Problems) -> Iterator[tuple[int, dict[str, Any]]]:
+    """(number, row) of each row, counted from 1."""
+    import pyarrow as pa
+    from pyarrow import parquet
+
+    number = 0
+    try:
+        with parquet.ParquetFile(path) as file:
+            for batch in file.iter_batches(ROWS):
+                for row in batch.to_pylist():
+                    number += 1
+                    yield number, row
+    except (pa.ArrowException, OSError) as error:
+        raise _refusal(problems, error) from error
+
+
+def _long(path: Path, names: Names, problems: Problems) -> Any:
+    def one(number: int, row: dict[str, Any]) -> Record:
+        label = {key: row[key] for key in ("tag", "state", "origin", "by", "at") if row.get(key) is not None}
+        image = {key: value for key, value in row.items() if key not in label}
+        return record_of({**image, "labels": [label] if label else []}, names, problems, f"row {number}")
+
+    def read() -> Iterator[Record]:
+        records = _numbered(path, problems, one)
+        for _, group in groupby(records, key=lambda item: item[1].file):
+            found = list(group)
+            labels = tuple(label for _, record in found for label in record.labels)
+            yield found[0][1]._replace(labels=distinct(labels, problems, f"row {found[0][0]}"))
+
+    return read
+
+
+def _numbered(path: Path, problems: Problems, one: Any) -> Iterator[tuple[int, Record]]:
+    for number, row in rows(path, problems):
+        try:
+            yield number, one(number, row)
+        except ValueError as error:
+            problems.add(f"row {number}", error)
+
+
+def _head(path: Path, problems: Problems) -> tuple[Head, list[str], int]:
+    """(what the metadata say, the columns, how many rows there are)"""
+    import pyarrow as pa
+    from pyarrow import parquet
+
+    try:
+        metadata = parquet.read_metadata(path)
+        schema = metadata.schema.to_arrow_schema()
+    except (pa.ArrowException, OSError) as error:
+        raise _refusal(problems, error) from error
+    stored = (schema.metadata or {}).get(KEY)
+    if stored is None:
+        return Head(), schema.names, metadata.num_rows
+    try:
+        return head_of(json.loads(stored), problems, "the metadata"), schema.names, metadata.num_rows
+    except (ValueError, RecursionError) as error:
+        raise problems.whole(f"is not JSON ({str(error)[:80]}); write the file anew", "the metadata") from error
+
+
+def _refusal(problems: Problems, error: Exception) -> Exception:
+    return problems.whole(f"is no Parquet file that can be read ({checks.quoted(str(error))}); export it anew")

@@ -1,0 +1,123 @@
+"""Labels out at the size of a large project: python -m benchmarks.exchange [--quick].
+
+A workspace of 1,000,000 images and 20 tags, every tag of every image decided: four by a person, as rows of the store,
+sixteen by a settled round, one of twenty images without any. Each format is written by `exporting.export`, in a
+process of its own; seconds include collecting the labels from the store, and memory is the peak over that of the same
+process with the workspace open and nothing done. The reconcile table of each export has to add up.
+"""
+
+import tempfile
+import time
+from collections.abc import Iterator
+from concurrent.futures import ProcessPoolExecutor
+from datetime import UTC, datetime
+from multiprocessing import get_context
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from sqlalchemy import insert
+
+from annotator.arrays import write_array
+from annotator.exporters import EXPORTERS
+from annotator.services import exporting
+from annotator.settings import Settings
+from annotator.terms import LabelState, RoundStatus, TaskKind
+from annotator.workspace import Workspace
+from benchmarks import million
+from benchmarks.report import options, show, write
+from db.models import Label, Model, Round
+
+FORMATS = ("coco", "jsonl", "parquet")
+TAGS, BY_PEOPLE = 20, 4
+WITHOUT = 20  # one image of so many has no label
+IMAGES, QUICK = 1_000_000, 100_000
+
+
+def make(folder: Path, images: int) -> None:
+    """The store, in bulk."""
+    rng = np.random.default_rng(0)
+    with million.make(folder, [Path("/photos/no-photo.jpg")], images, TAGS, 0, 0, answered=0) as workspace:
+        now = datetime.now(UTC)
+        settled = (rng.random((images, TAGS)) < 0.1).astype(np.int8)
+        settled[:, :BY_PEOPLE] = LabelState.UNKNOWN
+        settled[::WITHOUT] = LabelState.UNKNOWN
+        write_array(workspace.round_file(1), settled)
+        with workspace.transaction() as session:
+            person = million.annotator_called(session, "somebody").id
+            session.add(
+                Model(
+                    id=1, backbone="b", head="h", snapshot_hash="", tag_ids=[], labels_used=0, images_used=0,
+                    metrics={}, in_use=False, verdict="", at=now,
+                )
+            )  # fmt: skip
+            session.flush()
+            session.add(
+                Round(
+                    number=1, status=RoundStatus.SETTLED, seed=0, pool_hash="", pool_size=images, model_id=1,
+                    tag_ids=list(range(1, TAGS + 1)), targets={}, annotator_id=person, at=now, settled_at=now,
+                )
+            )  # fmt: skip
+            session.flush()
+            for part in million.parts(_answers(images, person, now)):
+                session.execute(insert(Label), part)
+
+
+def _answers(images: int, person: int, now: datetime) -> Iterator[dict[str, Any]]:
+    for row in range(images):
+        if row % WITHOUT:
+            for tag in range(1, BY_PEOPLE + 1):
+                yield {
+                    "image_row": row, "tag_id": tag, "annotator_id": person, "state": LabelState((row + tag) % 3 - 1),
+                    "kind": TaskKind.PICK, "round_number": None, "at": now,
+                }  # fmt: skip
+
+
+def write_out(folder: Path, format: str, target: Path) -> dict[str, Any]:
+    """One export, and what it cost a process that did only this."""
+    with Workspace.open(folder, Settings(device="cpu")) as workspace:
+        _ = workspace.project
+        idle = _megabytes("VmRSS")
+        began = time.perf_counter()
+        table = exporting.export(workspace, format, target)
+        seconds = time.perf_counter() - began
+    peak = _megabytes("VmHWM")
+    for line in (table["images"], table["pairs"], *table["labels"]):
+        assert line["store"] == line["written"] + sum(line["left out"].values())
+    return {
+        "format": format,
+        "images": table["images"]["written"],
+        "labels": table["pairs"]["written"],
+        "seconds": round(seconds, 1),
+        "images_per_s": round(table["images"]["written"] / seconds),
+        "peak_mb_over_idle": round(peak - idle),
+        "file_mb": round(target.stat().st_size / 1e6),
+    }
+
+
+def _megabytes(what: str) -> float:
+    """Memory of this process as Linux counts it: VmRSS now, VmHWM at its peak (getrusage would show the parent's)."""
+    lines = Path("/proc/self/status").read_text().splitlines()
+    return next(int(line.split()[1]) for line in lines if line.startswith(what)) / 1024
+
+
+def main() -> None:
+    arguments = options(__doc__ or "")
+    images = QUICK if arguments.quick else IMAGES
+    with tempfile.TemporaryDirectory() as folder:
+        workspace = Path(folder) / "workspace"
+        began = time.perf_counter()
+        make(workspace, images)
+        print(f"{images:,} images and {TAGS} tags made in {time.perf_counter() - began:.0f} s")
+        rows = []
+        for format in FORMATS:
+            target = Path(folder) / f"labels{EXPORTERS[format].suffix}"
+            with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as alone:
+                rows.append(alone.submit(write_out, workspace, format, target).result())
+            target.unlink()
+        show("exports", rows)
+        write(arguments.json, {"formats": rows, "round_trips": []})
+
+
+if __name__ == "__main__":
+    main()

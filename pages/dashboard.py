@@ -1,0 +1,104 @@
+"""Dashboard: how the project goes, for those who run it; every table can be taken along."""
+
+import altair as alt
+import pandas as pd
+import streamlit as st
+
+from annotator.services import dashboard, models, status
+from annotator.ui import Visit, open_page
+from annotator.ui.tables import table
+from annotator.ui.words import say
+
+
+def numbers(visit: Visit, left: list[dict]) -> None:
+    cost = dashboard.cost(visit.workspace)
+    hours, people, settled, each, finish = st.columns(5)
+    hours.metric(say("dashboard.hours"), f"{cost['hours']:,.1f}")
+    people.metric(say("dashboard.by_people"), f"{cost['by people']:,}")
+    settled.metric(say("dashboard.settled"), f"{cost['settled']:,}")
+    by_hand = cost["seconds each by hand"]
+    each.metric(
+        say("dashboard.each"),
+        "–" if cost["seconds each"] is None else f"{cost['seconds each']:.2f}",
+        help=say("dashboard.each_help", hand="–" if by_hand is None else f"{by_hand:.2f}"),
+    )
+    sums = {name: sum(row[name] for row in left) / 60 for name in ("minutes", "minutes by hand")}
+    finish.metric(
+        say("dashboard.left"),
+        f"{sums['minutes']:,.1f}" if left else "–",
+        help=say("dashboard.left_help", hand=f"{sums['minutes by hand']:,.1f}"),
+    )
+
+
+def days(visit: Visit) -> None:
+    st.subheader(say("dashboard.days"))
+    frame = pd.DataFrame(dashboard.by_day(visit.workspace))
+    if not len(frame):
+        st.caption(say("dashboard.no_answers"))
+        return
+    bars = alt.Chart(frame).mark_bar().encode(
+        x=alt.X("day:O", title=say("dashboard.day"), axis=alt.Axis(labelAngle=0)),
+        y=alt.Y("answers:Q", title=say("dashboard.answers")),
+        color=alt.Color("person:N", title=say("dashboard.person")),
+        tooltip=["day", "person", "answers", "hours"],
+    )  # fmt: skip
+    st.altair_chart(bars)
+
+
+def learning(visit: Visit) -> None:
+    st.subheader(say("dashboard.learning"))
+    images, held_out, number = (say(f"dashboard.{key}") for key in ("images", "mAP", "model"))
+    rows = [
+        {images: model.metrics["answered_images"], held_out: model.metrics["mAP"], number: model.id}
+        for model in models.history(visit.workspace)
+        if model.metrics.get("mAP") is not None
+    ]
+    if not rows:
+        st.caption(say("home.curve"))
+        return
+    line = alt.Chart(pd.DataFrame(rows)).encode(
+        x=alt.X(f"{images}:Q", axis=alt.Axis(format=",d", tickMinStep=1)),
+        y=alt.Y(f"{held_out}:Q", scale=alt.Scale(domain=[0, 1])),
+        tooltip=[number, images, held_out],
+    )
+    st.altair_chart(line.mark_line() + line.mark_point(filled=True, size=60))
+
+
+def tags(visit: Visit) -> None:
+    rows = status.progress_by_tag(visit.workspace)
+    if rows:
+        state = {key: say(f"dashboard.state_{key.replace(' ', '_')}") for key in ("by people", "settled", "open")}
+        long = [{"tag": row["tag"], "state": shown, "count": row[key]} for row in rows for key, shown in state.items()]
+        order = [row["tag"] for row in sorted(rows, key=lambda row: row["open"])][:40]
+        frame = pd.DataFrame(long)
+        bars = alt.Chart(frame[frame["tag"].isin(order)]).mark_bar().encode(
+            y=alt.Y("tag:N", sort=order, title=None),
+            x=alt.X("count:Q", stack="normalize", title=None, axis=alt.Axis(format="%")),
+            color=alt.Color("state:N", sort=list(state.values()), title=None),
+            tooltip=["tag", "state", "count"],
+        )  # fmt: skip
+        st.altair_chart(bars)
+        table(rows, "tags")
+
+
+visit = open_page("dashboard")
+left = dashboard.to_finish(visit.workspace)
+numbers(visit, left)
+people, curve = st.columns(2)
+with people:
+    days(visit)
+with curve:
+    learning(visit)
+st.subheader(say("dashboard.people"), help=say("dashboard.agreed_help"))
+who = dashboard.by_person(visit.workspace)
+if who:
+    table(who, "people")
+else:
+    st.caption(say("dashboard.no_answers"))
+st.subheader(say("dashboard.tags"))
+tags(visit)
+st.subheader(say("dashboard.finish"))
+if left:
+    table(left, "left")
+else:
+    st.caption(say("dashboard.finish_later"))

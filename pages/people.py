@@ -1,0 +1,124 @@
+"""People: who works here and may do what; invitations, pauses, limits; what was done."""
+
+from collections.abc import Callable
+from typing import Any
+from urllib.parse import urlsplit, urlunsplit
+
+import pandas as pd
+import streamlit as st
+
+from annotator.errors import AnnotatorError
+from annotator.services import accounts, rights
+from annotator.services.rights import Right
+from annotator.terms import Role
+from annotator.ui import Visit, open_page, plain, table_height
+from annotator.ui.words import say
+
+
+def tried(work: Callable[..., Any], *given: Any, **named: Any) -> Any:
+    """What `work` gives; None, with the error shown, where it cannot."""
+    try:
+        return work(*given, **named)
+    except AnnotatorError as error:
+        st.error(plain(str(error)))
+        return None
+
+
+def first_account(visit: Visit) -> None:
+    st.info(say("people.intro_alone"))
+    with st.form("first"):
+        st.subheader(say("people.first"))
+        name = st.text_input(say("people.name"), value=visit.person)
+        password = st.text_input(say("people.password"), type="password", help=say("people.password_help"))
+        if st.form_submit_button(say("people.make"), type="primary"):
+            made = tried(accounts.add, visit.workspace, name, Role.ADMIN, password)
+            if made:
+                st.success(plain(say("people.made", name=made["name"], link="/sign-in")))
+
+
+def table(visit: Visit) -> list[str]:
+    found = accounts.people(visit.workspace)
+    frame = pd.DataFrame(found)
+    frame["since"] = pd.to_datetime(frame["since"])
+    st.dataframe(
+        frame, hide_index=True, width="stretch", height=table_height(len(frame)),
+        column_config={"since": st.column_config.DatetimeColumn(format="YYYY-MM-DD")},
+    )  # fmt: skip
+    return [person["name"] for person in found if person["signs in"] != "no"]
+
+
+def invite(visit: Visit) -> None:
+    with st.form("invite"):
+        st.subheader(say("people.invite"))
+        name, role = st.text_input(say("people.name")), chosen_role("invited-role")
+        if st.form_submit_button(say("people.invite_button")):
+            token = tried(accounts.invite, visit.workspace, role, name)
+            if token:
+                st.write(say("people.invited"))
+                here = urlsplit(st.context.url or "")
+                st.code(urlunsplit((here.scheme, here.netloc, f"/invitation/{token}", "", "")), language=None)
+
+
+def chosen_role(key: str) -> Role:
+    chosen: Role = st.selectbox(
+        say("people.role"), list(Role), key=key, format_func=lambda role: f"{role}: {say(f'people.role_{role}')}"
+    )
+    return chosen
+
+
+def change(visit: Visit, names: list[str]) -> None:
+    st.subheader(say("people.change"))
+    name = st.selectbox(say("people.person"), names)
+    role, quota = chosen_role("role"), st.number_input(say("people.quota"), min_value=0, value=0)
+    work = visit.workspace
+    does: dict[str, Callable[[], Any]] = {
+        "set_role": lambda: accounts.set_role(work, name, role),
+        "set_quota": lambda: accounts.set_quota(work, name, int(quota) or None),
+        "pause": lambda: accounts.set_paused(work, name, True),
+        "resume": lambda: accounts.set_paused(work, name, False),
+        "sign_out": lambda: accounts.sign_out_everywhere(work, name),
+    }
+    for column, (key, act) in zip(st.columns(len(does)), does.items(), strict=True):
+        if column.button(say(f"people.{key}"), width="stretch") and tried(act):
+            st.session_state["people_done"] = say("people.done", name=name, what=say(f"people.{key}").lower())
+            st.rerun()
+
+
+def own_password(visit: Visit) -> None:
+    with st.form("own", clear_on_submit=True):
+        st.subheader(say("people.own"))
+        old = st.text_input(say("people.old"), type="password")
+        new = st.text_input(say("people.new"), type="password", help=say("people.password_help"))
+        if st.form_submit_button(say("people.set_password")) and tried(
+            accounts.change_own_password, visit.workspace, old, new
+        ):
+            st.success(say("people.changed"))
+
+
+def acts(visit: Visit) -> None:
+    st.subheader(say("people.acts"))
+    st.caption(say("people.acts_intro"))
+    frame = pd.DataFrame(accounts.acts(visit.workspace))
+    if len(frame):
+        st.dataframe(frame, hide_index=True, width="stretch", height=table_height(len(frame)))
+
+
+visit = open_page("people")
+with visit.workspace.reading() as session:
+    together = rights.has_accounts(session)
+if not together:
+    first_account(visit)
+else:
+    done = st.session_state.pop("people_done", None)
+    if done:
+        st.success(plain(done))
+    st.subheader(say("people.everybody"))
+    names = table(visit)
+    if rights.allows(visit.workspace, Right.PEOPLE):
+        left, right = st.columns(2)
+        with left:
+            change(visit, names)
+        with right:
+            invite(visit)
+        acts(visit)
+    own_password(visit)

@@ -1,0 +1,270 @@
+"""Labels in: what each format says, and what happens to files that say it badly."""
+
+import json
+import re
+from pathlib import Path
+
+import pytest
+
+from annotator.errors import BadInputError, EntryError, UnknownNameError
+from annotator.importers.labels import LABEL_IMPORTERS, Problems, open_labels, sniff
+from annotator.records import Record, RecordBox, RecordLabel, RecordScore
+from annotator.terms import LabelState, Origin, Split
+from tests.importers.labels.bad_labels import BAD, GOOD, coco_good, text
+
+CASES = [(format, kind) for format, kinds in BAD.items() for kind in kinds]
+ALL_STATES = ("coco", "json", "jsonl", "csv_wide", "parquet")
+FILES = ("a.jpg", "b.jpg")
+
+
+def put(folder: Path, format: str, content: bytes | None = None) -> Path:
+    name, good = GOOD[format]
+    path = folder / name
+    path.write_bytes(good() if content is None else content)
+    return path
+
+
+def read(path: Path, format: str | None = None) -> tuple[list[str], list[Record], Problems]:
+    problems = Problems(path)
+    records = open_labels(path, problems, format)
+    return [tag.name for tag in records.header.tags], list(records.read()), problems
+
+
+def said(tags: list[str], record: Record) -> dict[str, LabelState]:
+    return {tags[label.tag]: label.state for label in record.labels}
+
+
+@pytest.mark.parametrize("format", GOOD)
+def test_a_good_file_of_each_format_is_recognised_and_read_without_refusal(format: str, tmp_path: Path) -> None:
+    path = put(tmp_path, format)
+    assert sniff(path) == format
+    tags, records, problems = read(path)
+    assert problems.kept == []
+    assert said(tags, records[0])["cat"] == LabelState.POSITIVE
+    assert records[0].file == "a.jpg"
+    if format in ALL_STATES:
+        assert said(tags, records[0]) == {"cat": 1, "dog": 0, "cow": -1}
+    if format not in ("webdataset", "csv_wide"):
+        assert said(tags, records[0]).get("dog") == LabelState.NEGATIVE
+
+
+@pytest.mark.parametrize("format", ["coco", "json", "jsonl", "parquet", "label_studio", "fiftyone", "openimages"])
+def test_scores_are_suggestions_and_no_labels(format: str, tmp_path: Path) -> None:
+    tags, records, _ = read(put(tmp_path, format))
+    second = records[1]
+    assert second.labels == ()
+    assert [(tags[score.tag], score.score) for score in second.suggestions] == [("dog", 0.25)]
+
+
+@pytest.mark.parametrize("format", ["coco", "json", "jsonl", "parquet", "cvat"])
+def test_boxes_are_kept_in_pixels(format: str, tmp_path: Path) -> None:
+    tags, records, _ = read(put(tmp_path, format))
+    assert records[0].boxes == (RecordBox(tags.index("cat"), 1, 2, 3, 4.5),)
+
+
+@pytest.mark.parametrize("format", ["label_studio", "fiftyone"])
+def test_boxes_in_shares_of_the_sides_become_pixels(format: str, tmp_path: Path) -> None:
+    _, records, _ = read(put(tmp_path, format))
+    assert records[0].boxes[0][1:] == pytest.approx((10, 15, 20, 3))
+
+
+@pytest.mark.parametrize("format", GOOD)
+def test_records_are_read_any_number_of_times(format: str, tmp_path: Path) -> None:
+    path = put(tmp_path, format)
+    records = open_labels(path, Problems(path))
+    assert list(records.read()) == list(records.read())
+
+
+@pytest.mark.parametrize(("format", "kind"), CASES, ids=[f"{format}: {kind}" for format, kind in CASES])
+def test_bad_input_is_refused_by_place_value_and_remedy(format: str, kind: str, tmp_path: Path) -> None:
+    bad = BAD[format][kind]
+    path = put(tmp_path, format, bad.content)
+    if bad.whole:
+        with pytest.raises(BadInputError) as caught:
+            read(path, format)
+        message = str(caught.value)
+    else:
+        _, records, problems = read(path, format)
+        message = "\n".join(map(str, problems.kept))
+        assert records, "the good part is read"
+        assert len(problems.kept) == problems.count
+    assert path.name in message
+    assert re.search(bad.says, message), message
+    assert re.search(bad.where, message), message
+    assert len(message) < 1500, "huge values are cut"
+    assert message.isprintable() or "\n" in message
+
+
+@pytest.mark.parametrize(
+    "format", [name for name in BAD if name in ("coco", "json", "jsonl", "csv", "cvat", "parquet")]
+)
+def test_the_main_formats_are_tried_in_many_bad_ways(format: str) -> None:
+    assert len(BAD[format]) >= 15
+
+
+@pytest.mark.parametrize(("format", "kind"), CASES, ids=[f"{format}: {kind}" for format, kind in CASES])
+def test_guessing_the_format_of_a_bad_file_never_crashes(format: str, kind: str, tmp_path: Path) -> None:
+    path = put(tmp_path, format, BAD[format][kind].content)
+    try:
+        assert sniff(path) in LABEL_IMPORTERS
+    except EntryError as error:
+        assert "--format" in str(error)
+
+
+def test_real_instances_are_read_whole(real_data: Path) -> None:
+    path = real_data / "coco256" / "instances.json"
+    whole = json.loads(path.read_text())
+    tags, records, problems = read(path)
+    assert sniff(path) == "coco"
+    assert problems.count == 0
+    assert tags == [category["name"] for category in whole["categories"]]
+    assert [record.file for record in records] == [image["file_name"] for image in whole["images"]]
+    assert sum(len(record.boxes) for record in records) == len(whole["annotations"])
+    number = {category["id"]: category["name"] for category in whole["categories"]}
+    pairs = {(image["file_name"], number[a["category_id"]]) for image in whole["images"] for a in whole["annotations"]
+             if a["image_id"] == image["id"]}  # fmt: skip
+    assert {(record.file, tags[label.tag]) for record in records for label in record.labels} == pairs
+
+
+def test_real_instances_say_what_the_labels_table_says(real_data: Path) -> None:
+    boxes, drawn, _ = read(real_data / "coco256" / "instances.json")
+    tags, listed, _ = read(real_data / "coco256" / "labels.csv")
+    of_boxes = {Path(record.file).name: set(said(boxes, record)) for record in drawn}
+    assert {Path(record.file).name: set(said(tags, record)) for record in listed} == of_boxes
+
+
+def test_lvis_names_pictures_by_their_address_and_knows_absent_from_unasked(tmp_path: Path) -> None:
+    document = coco_good()
+    for image in document["images"]:
+        image["coco_url"] = f"http://images.example.org/val2017/{image.pop('file_name')}"
+    document["images"][0]["not_exhaustive_category_ids"] = [7]
+    document["images"][1]["neg_category_ids"] = []
+    document["categories"][0] |= {"synonyms": ["cat", "kitty"], "def": "a feline", "frequency": "f"}
+    path = tmp_path / "lvis.json"
+    path.write_bytes(text(document))
+    assert sniff(path) == "lvis"
+    tags, records, problems = read(path)
+    assert problems.count == 0
+    assert [record.file for record in records] == ["val2017/a.jpg", "val2017/b.jpg"]
+    assert said(tags, records[0]) == {"cat": LabelState.POSITIVE, "dog": LabelState.NEGATIVE}
+    header = open_labels(path, Problems(path)).header
+    assert header.tags[0].synonyms == ("cat", "kitty")
+    assert header.tags[0].definition == "a feline"
+
+
+def test_results_are_read_with_the_instances_beside_them(tmp_path: Path) -> None:
+    put(tmp_path, "coco")
+    results = tmp_path / "results.json"
+    results.write_bytes(text([{"image_id": 2, "category_id": 7, "score": 0.5, "bbox": [0, 0, 1, 1]},
+                              {"image_id": 2, "category_id": 7, "score": 0.75}]))  # fmt: skip
+    tags, records, problems = read(results)
+    assert problems.count == 0
+    assert [record.labels for record in records] == [
+        (RecordLabel(2, LabelState.UNKNOWN), RecordLabel(1, LabelState.NEGATIVE))[::-1],
+        (),
+    ]
+    assert records[1].suggestions == (RecordScore(tags.index("cat"), 0.75),)
+
+
+def test_results_alone_say_what_is_missing(tmp_path: Path) -> None:
+    results = tmp_path / "results.json"
+    results.write_bytes(text([{"image_id": 2, "category_id": 7, "score": 0.5}]))
+    with pytest.raises(EntryError, match="put that file into its folder"):
+        read(results)
+
+
+def test_annotations_in_any_order_reach_their_images(tmp_path: Path) -> None:
+    """More images than one bucket and more annotations than one part hold, shuffled; the categories come last."""
+    import numpy as np
+
+    count = 5000
+    order = np.random.default_rng(0).permutation(np.repeat(np.arange(count), 14))
+    document = {
+        "annotations": [
+            {"id": place, "image_id": int(image) * 3, "category_id": place % 2} for place, image in enumerate(order)
+        ],
+        "images": [{"id": image * 3, "file_name": f"{image}.jpg"} for image in range(count)],
+        "categories": [{"id": 0, "name": "even"}, {"id": 1, "name": "odd"}],
+    }
+    path = tmp_path / "labels.json"
+    path.write_bytes(text(document))
+    tags, records, problems = read(path, "coco")
+    wanted: dict[int, set[str]] = {image: set() for image in range(count)}
+    for place, image in enumerate(order.tolist()):
+        wanted[image].add(tags[place % 2])
+    assert problems.count == 0
+    assert [set(said(tags, record)) for record in records] == [wanted[image] for image in range(count)]
+
+
+def test_a_document_longer_than_a_part_is_read_in_parts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from annotator.importers.labels import json_stream
+
+    path = put(tmp_path, "json")
+    whole = [(element.key, element.value) for element in json_stream.elements(path, ("tags", "images"))]
+    for size in (1, 2, 3, 7, 50):
+        monkeypatch.setattr(json_stream, "CHUNK", size)
+        assert [(e.key, e.value) for e in json_stream.elements(path, ("tags", "images"))] == whole
+
+
+def test_an_element_without_end_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from annotator.importers.labels import json_stream
+
+    monkeypatch.setattr(json_stream, "MOST_ELEMENT", 10_000)
+    monkeypatch.setattr(json_stream, "CHUNK", 1000)
+    path = tmp_path / "labels.json"
+    path.write_bytes(b'{"images": [{"file": "' + b"x" * 50_000)
+    with pytest.raises(EntryError, match="longer than"):
+        read(path, "json")
+
+
+def test_who_said_it_and_when_is_read(tmp_path: Path) -> None:
+    _, records, _ = read(put(tmp_path, "json"))
+    assert records[0].labels[0] == RecordLabel(0, LabelState.POSITIVE, Origin.HUMAN, "anna", 1767323045)
+    assert records[0].split == Split.TRAIN
+    _, records, _ = read(put(tmp_path, "csv"))
+    assert records[0].labels[0] == RecordLabel(0, LabelState.POSITIVE, Origin.HUMAN, "anna", 1767323045)
+
+
+def test_cells_guarded_against_spreadsheets_are_read_as_they_were(tmp_path: Path) -> None:
+    path = tmp_path / "labels.csv"
+    path.write_text("file,tag,state\n'=a.jpg,'-x,positive\n'twas.jpg,''@y,negative\n")
+    tags, records, _ = read(path)
+    assert tags == ["-x", "'@y"]
+    assert [record.file for record in records] == ["=a.jpg", "'twas.jpg"]
+
+
+def test_open_images_codes_get_the_names_beside_them(tmp_path: Path) -> None:
+    (tmp_path / "class-descriptions.csv").write_text('/m/1,"Cat"\n/m/2,Dog\n')
+    path = tmp_path / "labels.csv"
+    path.write_text("ImageID,Source,LabelName,Confidence\na,verification,/m/1,1\na,verification,/m/2,0\n")
+    tags, records, _ = read(path)
+    assert said(tags, records[0]) == {"Cat": LabelState.POSITIVE, "Dog": LabelState.NEGATIVE}
+
+
+def test_a_million_bad_entries_do_not_fill_the_memory(tmp_path: Path) -> None:
+    path = tmp_path / "labels.jsonl"
+    path.write_bytes(b'{"file":"a.jpg","labels":["cat"]}\n' + b"5\n" * 5000)
+    _, _, problems = read(path)
+    assert problems.count == 5000
+    assert len(problems.kept) == 1000
+
+
+def test_a_second_reading_does_not_double_the_refusals(tmp_path: Path) -> None:
+    path = put(tmp_path, "coco", BAD["coco"]["unknown image"].content)
+    problems = Problems(path)
+    records = open_labels(path, problems)
+    before = [list(records.read()) and problems.count for _ in range(3)]
+    assert before == [1, 1, 1]
+
+
+def test_unknown_formats_and_missing_files_name_what_would_do(tmp_path: Path) -> None:
+    with pytest.raises(EntryError, match="does not exist"):
+        sniff(tmp_path / "gone.json")
+    with pytest.raises(UnknownNameError, match="did you mean 'coco'"):
+        open_labels(put(tmp_path, "coco"), Problems(tmp_path), "cocoa")
+
+
+@pytest.mark.parametrize("format", LABEL_IMPORTERS)
+def test_every_format_refuses_what_is_not_there(format: str, tmp_path: Path) -> None:
+    with pytest.raises(BadInputError, match="gone"):
+        read(tmp_path / "gone", format)

@@ -1,0 +1,82 @@
+from collections.abc import Iterator
+
+import pytest
+from starlette.applications import Starlette
+from starlette.testclient import TestClient
+
+from annotator.services import accounts
+from annotator.terms import Role
+from annotator.web import sign_in, signing
+from annotator.workspace import Workspace
+
+PASSWORD = "correct horse"
+pytestmark = pytest.mark.usefixtures("cheap_hashes")
+
+
+@pytest.fixture
+def client(workspace: Workspace, monkeypatch: pytest.MonkeyPatch) -> Iterator[TestClient]:
+    monkeypatch.setattr(sign_in, "current", lambda: workspace)
+    accounts.add(workspace, "Ada", Role.ADMIN, PASSWORD)
+    with TestClient(Starlette(routes=sign_in.ROUTES), follow_redirects=False) as made:
+        yield made
+
+
+def test_name_and_password_are_traded_for_a_cookie_no_script_can_read(client: TestClient, workspace: Workspace) -> None:
+    answer = client.post("/sign-in", data={"name": "Ada", "password": PASSWORD})
+    assert (answer.status_code, answer.headers["location"]) == (303, "/")
+    cookie = answer.headers["set-cookie"].lower()
+    assert "httponly" in cookie and "samesite=strict" in cookie and "path=/" in cookie
+    assert signing.person_of(workspace, client.cookies[signing.COOKIE]) == "Ada"
+
+
+def test_behind_tls_the_cookie_never_travels_in_the_clear(workspace: Workspace, client: TestClient) -> None:
+    client.base_url = "https://testserver"  # type: ignore[assignment]
+    answer = client.post("/sign-in", data={"name": "Ada", "password": PASSWORD})
+    assert "secure" in answer.headers["set-cookie"].lower()
+
+
+def test_a_wrong_password_is_told_without_a_hint_and_shown_as_text(client: TestClient) -> None:
+    answer = client.post("/sign-in", data={"name": '"><script>alert(1)</script>', "password": "x"})
+    assert answer.status_code == 403 and "do not go together" in answer.text
+    assert "<script>" not in answer.text and signing.COOKIE not in client.cookies
+
+
+def test_guessing_is_stopped(client: TestClient) -> None:
+    for _ in range(5):
+        assert client.post("/sign-in", data={"name": "Ada", "password": "x"}).status_code == 403
+    assert client.post("/sign-in", data={"name": "Ada", "password": PASSWORD}).status_code == 429
+
+
+@pytest.mark.parametrize("header", [{"host": "evil.example"}, {"origin": "http://evil.example"}])
+@pytest.mark.parametrize("path", ["/sign-in", "/sign-out"])
+def test_forms_of_other_sites_are_refused(client: TestClient, header: dict[str, str], path: str) -> None:
+    answer = client.post(path, data={"name": "Ada", "password": PASSWORD}, headers=header)
+    assert answer.status_code == 403 and signing.COOKIE not in client.cookies
+
+
+@pytest.mark.parametrize("content", [b"\xff\xfe", b"a=1&" * 20, b"x" * 20_000, b""])
+def test_a_form_that_is_none_gets_a_clear_answer(client: TestClient, content: bytes) -> None:
+    answer = client.post("/sign-in", content=content)
+    assert answer.status_code in (400, 403) and "Traceback" not in answer.text
+
+
+def test_pages_run_no_script_and_stay_in_no_frame(client: TestClient) -> None:
+    policy = client.get("/sign-in").headers["content-security-policy"]
+    assert "default-src 'none'" in policy and "frame-ancestors 'none'" in policy
+
+
+def test_an_invitation_makes_an_account_and_signs_in(client: TestClient, workspace: Workspace) -> None:
+    address = f"/invitation/{accounts.invite(workspace, Role.REVIEWER, 'Eve <b>')}"
+    page = client.get(address)
+    assert "reviewer" in page.text and "Eve &lt;b&gt;" in page.text
+    form = {"name": "Eve", "password": "battery staple", "again": "battery stable"}
+    assert client.post(address, data=form).status_code == 400
+    assert client.post(address, data={**form, "again": form["password"]}).status_code == 303
+    assert signing.person_of(workspace, client.cookies[signing.COOKIE]) == "Eve"
+    assert client.get(address).status_code == 403
+
+
+def test_signing_out_takes_the_cookie_away(client: TestClient) -> None:
+    client.post("/sign-in", data={"name": "Ada", "password": PASSWORD})
+    assert client.post("/sign-out").headers["location"] == "/sign-in"
+    assert signing.COOKIE not in client.cookies
