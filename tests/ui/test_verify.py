@@ -4,10 +4,10 @@ import pytest
 from playwright.sync_api import Page
 from sqlalchemy import select
 
-from annotator.services import tasks
-from annotator.terms import TaskKind
+from annotator.services import gold, tasks
+from annotator.terms import LabelState, TaskKind
 from db.models import Skip, Task
-from tests.ui.app import Served, VerifyPage, tag_id, until
+from tests.ui.app import PERSON, Served, VerifyPage, tag_id, until
 
 pytestmark = pytest.mark.browser
 
@@ -124,3 +124,24 @@ def test_s_gives_up_the_picture_in_focus_and_the_page_goes_on(page: Page, served
             return list(session.scalars(select(Skip.reason).where(Skip.image_row == before[2])))
 
     until(lambda: reasons() == ["cannot be seen"])
+
+
+def test_what_is_known_is_shown_at_once_where_the_answer_was_another_one(page: Page, served: Served) -> None:
+    tag = tag_id(served, "tree")
+    known = [(row, tag) for row in range(90)]
+    gold.declare(served.workspace, "rita", [(*pair, LabelState.POSITIVE) for pair in known], instant=True)
+    served.workspace.change_project(gold_share=0.5)
+    try:
+        # What an earlier page left in the person's hands comes first, and has no gold among it.
+        tasks.release(served.workspace, PERSON, tasks.held_by(served.workspace, PERSON))
+        VerifyPage(page, served, "tree")
+        page.get_by_role("radio", name="do not").check()
+        page.locator(".question", has_text="Mark the pictures that show").wait_for()
+        page.locator(".cell").first.focus()
+        page.keyboard.press("Enter")
+        note = page.locator("[data-part=note]", has_text="tree is present")
+        note.wait_for()
+        assert note.locator("img.known").count() == 1
+    finally:
+        served.workspace.change_project(gold_share=0)
+        gold.remove(served.workspace, known)
