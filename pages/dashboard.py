@@ -9,6 +9,8 @@ from annotator.ui import Visit, open_page
 from annotator.ui.tables import table
 from annotator.ui.words import say
 
+COLOURS = ["#1d4ed8", "#15803d", "#9ca3af"]  # by people, settled, open
+
 
 def numbers(visit: Visit, left: list[dict]) -> None:
     cost = dashboard.cost(visit.workspace)
@@ -74,7 +76,7 @@ def tags(visit: Visit) -> None:
         bars = alt.Chart(frame[frame["tag"].isin(order)]).mark_bar().encode(
             y=alt.Y("tag:N", sort=order, title=None),
             x=alt.X("count:Q", stack="normalize", title=None, axis=alt.Axis(format="%")),
-            color=alt.Color("state:N", sort=list(state.values()), title=None),
+            color=alt.Color("state:N", title=None, scale=alt.Scale(domain=list(state.values()), range=COLOURS)),
             tooltip=["tag", "state", "count"],
         )  # fmt: skip
         st.altair_chart(bars)

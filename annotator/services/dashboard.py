@@ -95,8 +95,8 @@ def cost(workspace: Workspace) -> dict[str, float | int | None]:
         "by people": people,
         "settled": settled,
         "open": int((~known).sum()),
-        "seconds each": round(seconds / (people + settled), 3) if people + settled else None,
-        "seconds each by hand": round(seconds / people, 3) if people else None,
+        "seconds each": round(seconds / (people + settled), 3) if seconds and people + settled else None,
+        "seconds each by hand": round(seconds / people, 3) if seconds and people else None,
     }
 
 

@@ -140,7 +140,9 @@ class _Doubted:
     def finds(self, places: NDArray[np.int64]) -> list[Find]:
         tally, columns = self.tally.at(places), (self.probability[places].tolist(), self.chance[places].tolist())
         return [
-            Find(row, tag, chance, f"people said {'present' if yes > no else 'absent'}, model {self.model} {score:.0%}")
+            Find(
+                row, tag, chance, f"people said {'present' if yes > no else 'absent'}, model {self.model}: {score:.0%}"
+            )
             for row, tag, yes, no, score, chance in zip(*tally.columns(), *columns, strict=True)
         ]
 
