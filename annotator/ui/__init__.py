@@ -19,7 +19,7 @@ STYLE = """
 .stMainBlockContainer:not([style*="max-width"]) { padding-inline: clamp(0.75rem, 2vw, 2.5rem); }
 .stMainBlockContainer h1 { padding-top: 0; }
 /* White on the dark theme's own primary colour would be 2.5 to 1. */
-[data-testid="stBaseButton-primary"]:not(:disabled) { background: #1d4ed8; border-color: #1d4ed8; color: #fff; }
+[data-testid^="stBaseButton-primary"]:not(:disabled) { background: #1d4ed8; border-color: #1d4ed8; color: #fff; }
 [data-testid="stCaptionContainer"], [data-testid="stCaptionContainer"] p { color: inherit; }
 [data-testid="stCaptionContainer"] { opacity: 0.8; } /* its own grey is too pale on white: 3.9 to 1 */
 </style>
