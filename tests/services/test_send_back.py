@@ -86,7 +86,7 @@ def test_answers_to_gold_stay(workspace: Workspace) -> None:
         answer(workspace, "anna", task, NO)
     send_back.send_back(workspace, "anna", LONG_AGO)
     left = stored(workspace)
-    assert left and {kind for _, kind, _ in left.values()} == {TaskKind.GOLD}
+    assert left and {label[1] for label in left.values()} == {TaskKind.GOLD}
     assert replayed(workspace) == left
 
 

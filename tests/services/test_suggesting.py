@@ -174,4 +174,4 @@ def test_tiles_speak_when_every_image_has_them(
 
 
 def test_what_a_code_of_a_stored_origin_means_never_changes() -> None:
-    assert [origin.value for origin in ORIGINS] == ["zero-shot", "neighbours", "model", "fused", "tiles"]
+    assert [origin.value for origin in ORIGINS] == ["zero-shot", "neighbours", "model", "fused", "tiles", "imported"]

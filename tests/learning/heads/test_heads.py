@@ -186,7 +186,7 @@ def test_a_head_survives_storage(name: str) -> None:
 
 
 @every_head
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=10, deadline=None)
 @given(st.integers(0, 2**32 - 1), st.integers(1, 12), st.integers(1, 4))
 def test_any_labels_give_probabilities(name: str, seed: int, rows: int, tags: int) -> None:
     rng = np.random.default_rng(seed)
