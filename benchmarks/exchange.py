@@ -4,6 +4,7 @@ A workspace of 1,000,000 images and 20 tags, every tag of every image decided: f
 sixteen by a settled round, one of twenty images without any. Each format is written by `exporting.export`, in a
 process of its own; seconds include collecting the labels from the store, and memory is the peak over that of the same
 process with the workspace open and nothing done. The reconcile table of each export has to add up.
+Then the committed sample goes out and comes back by each format that can do both.
 """
 
 import tempfile
@@ -20,7 +21,12 @@ from sqlalchemy import insert
 
 from annotator.arrays import write_array
 from annotator.exporters import EXPORTERS
-from annotator.services import exporting
+from annotator.importers.labels import LABEL_IMPORTERS
+from annotator.services import exporting, picking, vocabulary
+from annotator.services.importing import import_pictures
+from annotator.services.people import annotator_called
+from annotator.services.round_trip import round_trips
+from annotator.services.scripted import answer_from_truth, read_truth
 from annotator.settings import Settings
 from annotator.terms import LabelState, RoundStatus, TaskKind
 from annotator.workspace import Workspace
@@ -44,7 +50,7 @@ def make(folder: Path, images: int) -> None:
         settled[::WITHOUT] = LabelState.UNKNOWN
         write_array(workspace.round_file(1), settled)
         with workspace.transaction() as session:
-            person = million.annotator_called(session, "somebody").id
+            person = annotator_called(session, "somebody").id
             session.add(
                 Model(
                     id=1, backbone="b", head="h", snapshot_hash="", tag_ids=[], labels_used=0, images_used=0,
@@ -95,6 +101,25 @@ def write_out(folder: Path, format: str, target: Path) -> dict[str, Any]:
     }
 
 
+def there_and_back(folder: Path) -> Iterator[dict[str, Any]]:
+    """Each format that goes out and comes in: whether a fresh workspace that read it has the same snapshot hash."""
+    samples = Path(__file__).parent.parent / "data_samples"
+    with Workspace.create(folder, Settings(device="cpu")) as workspace:
+        vocabulary.add_from_file(workspace, samples / "tags.yaml")
+        import_pictures(workspace, [samples / "images"])
+        picking.refill(workspace, 24, "random")
+        answer_from_truth(workspace, read_truth(workspace, samples / "labels.csv"), "sample annotator", 24)
+        for trip in round_trips(workspace, [name for name in EXPORTERS if name in LABEL_IMPORTERS]):
+            same = trip.labels.get("same", 0)
+            yield {
+                "format": trip.format,
+                "equal": trip.snapshot_equal,
+                "labels the same": same,
+                "other": sum(trip.labels.values()) - same,
+                "loses": trip.loses or "nothing",
+            }
+
+
 def _megabytes(what: str) -> float:
     """Memory of this process as Linux counts it: VmRSS now, VmHWM at its peak (getrusage would show the parent's)."""
     lines = Path("/proc/self/status").read_text().splitlines()
@@ -116,7 +141,9 @@ def main() -> None:
                 rows.append(alone.submit(write_out, workspace, format, target).result())
             target.unlink()
         show("exports", rows)
-        write(arguments.json, {"formats": rows, "round_trips": []})
+        trips = list(there_and_back(Path(folder) / "sample"))
+        show("there and back: the committed sample, half of it answered", trips)
+        write(arguments.json, {"formats": rows, "round_trips": trips})
 
 
 if __name__ == "__main__":
