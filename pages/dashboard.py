@@ -4,8 +4,9 @@ import altair as alt
 import pandas as pd
 import streamlit as st
 
-from annotator.services import dashboard, models, status
+from annotator.services import dashboard, status
 from annotator.ui import Visit, open_page
+from annotator.ui.charts import learning_curve
 from annotator.ui.tables import table
 from annotator.ui.words import say
 
@@ -47,25 +48,6 @@ def days(visit: Visit) -> None:
     st.altair_chart(bars)
 
 
-def learning(visit: Visit) -> None:
-    st.subheader(say("dashboard.learning"))
-    images, held_out, number = (say(f"dashboard.{key}") for key in ("images", "mAP", "model"))
-    rows = [
-        {images: model.metrics["answered_images"], held_out: model.metrics["mAP"], number: model.id}
-        for model in models.history(visit.workspace)
-        if model.metrics.get("mAP") is not None
-    ]
-    if not rows:
-        st.caption(say("home.curve"))
-        return
-    line = alt.Chart(pd.DataFrame(rows)).encode(
-        x=alt.X(f"{images}:Q", axis=alt.Axis(format=",d", tickMinStep=1)),
-        y=alt.Y(f"{held_out}:Q", scale=alt.Scale(domain=[0, 1])),
-        tooltip=[number, images, held_out],
-    )
-    st.altair_chart(line.mark_line() + line.mark_point(filled=True, size=60))
-
-
 def tags(visit: Visit) -> None:
     rows = status.progress_by_tag(visit.workspace)
     if rows:
@@ -90,7 +72,8 @@ people, curve = st.columns(2)
 with people:
     days(visit)
 with curve:
-    learning(visit)
+    st.subheader(say("dashboard.learning"))
+    learning_curve(visit.workspace)
 st.subheader(say("dashboard.people"), help=say("dashboard.agreed_help"))
 who = dashboard.by_person(visit.workspace)
 if who:

@@ -1,6 +1,5 @@
 """Home: how far the project is, what to do next, what the worker does."""
 
-import altair as alt
 import pandas as pd
 import streamlit as st
 
@@ -9,6 +8,7 @@ from annotator.errors import AnnotatorError
 from annotator.services import models, savings, status
 from annotator.terms import JobState
 from annotator.ui import Visit, menu, open_page, plain, table_height
+from annotator.ui.charts import learning_curve
 from annotator.ui.words import say
 
 
@@ -76,28 +76,6 @@ def worker(visit: Visit) -> None:
         st.caption(say("home.idle"))
 
 
-def learning_curve(visit: Visit) -> None:
-    answered, held_out, number = (say(f"home.{key}") for key in ("answered_axis", "held_out_axis", "model"))
-    history = [
-        {answered: model.metrics["answered_images"], held_out: model.metrics["mAP"], number: model.id}
-        for model in models.history(visit.workspace)
-        if model.metrics.get("mAP") is not None
-    ]
-    if not history:
-        st.caption(say("home.curve"))
-        return
-    chart = alt.Chart(pd.DataFrame(history)).encode(
-        x=alt.X(
-            f"{answered}:Q",
-            scale=alt.Scale(domainMin=0, nice=True),
-            axis=alt.Axis(format=",d", tickMinStep=1),
-        ),
-        y=alt.Y(f"{held_out}:Q", scale=alt.Scale(domain=[0, 1])),
-        tooltip=[number, answered, held_out],
-    )
-    st.altair_chart(chart.mark_line() + chart.mark_point(filled=True, size=70))
-
-
 def saving(visit: Visit) -> None:
     """What the picks brought against the random ones among them."""
     measured = savings.of(models.in_use(visit.workspace))
@@ -116,7 +94,7 @@ next_step(counts)
 left, right = st.columns(2)
 with left:
     st.subheader(say("home.learning"))
-    learning_curve(visit)
+    learning_curve(visit.workspace)
     history = models.history(visit.workspace)
     if history:
         st.caption(say("home.verdict", number=history[-1].id, verdict=history[-1].verdict))
