@@ -13,6 +13,9 @@ from pathlib import Path
 
 import pytest
 
+# The tests run in as many processes as there are cores: threads of their own would only wait for each other.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
 from annotator.settings import Settings
 from annotator.workspace import Workspace
 

@@ -1,7 +1,6 @@
 """Each page runs on its own and behind the menu, on a real workspace in every stage of a project."""
 
 import json
-import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -40,14 +39,6 @@ PAGES = sorted(file.stem for file in (ROOT / "pages").glob("*.py"))
 SECONDS = 60
 
 Opened = Callable[[Workspace], None]
-
-
-@pytest.fixture(autouse=True)
-def main_stays() -> Iterator[None]:
-    """A page that runs makes itself the main module, which processes started by later tests would run again."""
-    main = sys.modules["__main__"]
-    yield
-    sys.modules["__main__"] = main
 
 
 @pytest.fixture

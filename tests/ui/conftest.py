@@ -6,6 +6,8 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, Page, sync_playwright
 
+from annotator.settings import Settings
+from annotator.workspace import Workspace
 from data_samples.scenes import write_scenes
 from tests.ui.app import PATIENCE, Served, make_workspace
 
@@ -31,9 +33,19 @@ def scenes(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+@pytest.fixture(scope="session")
+def ready(tmp_path_factory: pytest.TempPathFactory, scenes: Path) -> Path:
+    """The folder of the workspace that each file's server gets a copy of: importing and training take their time."""
+    folder = tmp_path_factory.mktemp("ready") / "workspace"
+    make_workspace(folder, scenes).close()
+    return folder
+
+
 @pytest.fixture(scope="module")
-def served(browser: Browser, tmp_path_factory: pytest.TempPathFactory, scenes: Path) -> Iterator[Served]:
-    with make_workspace(tmp_path_factory.mktemp("ui") / "workspace", scenes) as workspace:
+def served(browser: Browser, tmp_path_factory: pytest.TempPathFactory, ready: Path) -> Iterator[Served]:
+    folder = tmp_path_factory.mktemp("ui") / "workspace"
+    shutil.copytree(ready, folder)
+    with Workspace.open(folder, Settings(device="cpu", workers=1)) as workspace:
         served = Served(workspace)
         served.start()
         try:

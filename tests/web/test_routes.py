@@ -1,4 +1,5 @@
 import json
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -8,17 +9,29 @@ from starlette.applications import Starlette
 from starlette.testclient import TestClient
 
 from annotator.services import export_shelf, labelling, picking
+from annotator.settings import Settings
 from annotator.terms import LabelState
 from annotator.web import routes, signing
 from annotator.workspace import Workspace
 from db.models import Label
 
 
+@pytest.fixture(scope="module")
+def asking(filled_once: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The filled workspace with 20 questions: picking them takes a second."""
+    folder = tmp_path_factory.mktemp("asking") / "workspace"
+    shutil.copytree(filled_once, folder)
+    with Workspace.open(folder, Settings(device="cpu", workers=2)) as made:
+        picking.refill(made, 20)
+    return folder
+
+
 @pytest.fixture
-def served(filled: Workspace, monkeypatch: pytest.MonkeyPatch) -> Workspace:
-    monkeypatch.setattr(routes, "current", lambda: filled)
-    picking.refill(filled, 20)
-    return filled
+def served(asking: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Workspace]:
+    shutil.copytree(asking, tmp_path / "workspace")
+    with Workspace.open(tmp_path / "workspace", Settings(device="cpu", workers=2)) as copied:
+        monkeypatch.setattr(routes, "current", lambda: copied)
+        yield copied
 
 
 @pytest.fixture
