@@ -1,10 +1,10 @@
-"""Causes to review that were raised: talk, skipped questions, answers to what was sent back, alarms, label errors."""
+"""Causes to review that were raised: talk, skips, answers to what was sent back, alarms, fallen skill, label errors."""
 
 from functools import lru_cache
 
 from sqlalchemy import and_, exists, func, or_, select
 
-from annotator.services import certificates, label_error_file
+from annotator.services import certificates, label_error_file, skill
 from annotator.services.review_causes import STATE
 from annotator.services.review_look import MOST, Find, Look
 from annotator.services.review_pairs import standing, votes_on
@@ -88,6 +88,18 @@ def alarm(look: Look) -> list[Find]:
                 settled = "present" if side == ACCEPT else "absent"
                 words = f"round {number} settled it as {settled}, {person} said {STATE[against]}"
                 found[row, tag_id] = Find(row, tag_id, ALARM_CHANGES, words)
+    return list(found.values())
+
+
+def fallen_skill(look: Look) -> list[Find]:
+    """What a person answered since their skill fell below what is asked for, as far as nobody reviewed it."""
+    fallen = {alarm.annotator_id: alarm for alarm in skill.alarms(look.workspace)}
+    found: Flagged = {}
+    for row, tag_id, person_id in skill.suspects(look.workspace) if fallen else []:
+        alarm = fallen[person_id]
+        if look.tag_id in (None, tag_id) and look.person_id in (None, person_id) and len(found) < MOST:
+            words = f"{alarm.person} was right in {alarm.right} of {alarm.answers} known ones since then"
+            found.setdefault((row, tag_id), Find(row, tag_id, 1 - alarm.right / alarm.answers, words))
     return list(found.values())
 
 

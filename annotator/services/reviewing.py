@@ -36,6 +36,7 @@ CAUSES: dict[str, Callable[[Look], list[Find]]] = {
     "contradiction": review_causes.contradiction,
     "label_error": review_flags.label_error,
     "failed_gold": review_causes.failed_gold,
+    "fallen_skill": review_flags.fallen_skill,
     "flag": review_flags.flag,
     "sent_back": review_flags.sent_back,
     "alarm": review_flags.alarm,

@@ -125,6 +125,17 @@ def test_a_label_that_is_not_the_known_answer_is_found(few: Workspace) -> None:
     assert [(item.row, item.chance > 0.5) for item in items] == [(1, True), (3, False)]
 
 
+def test_what_a_person_answered_since_their_skill_fell_is_found_and_nobody_elses(few: Workspace) -> None:
+    say(few, "bea", (11, CAR, YES))
+    known = [(row, tag) for row in range(10) for tag in (BOAT, SHIP)]
+    with few.transaction() as session:
+        session.add_all(Gold(image_row=row, tag_id=tag, state=YES, annotator_id=1, at=NOW) for row, tag in known)
+    say(few, "anna", *[(row, tag, NO) for row, tag in known], kind=TaskKind.GOLD)
+    say(few, "anna", (10, CAR, YES))
+    assert found(few, "fallen_skill") == [(10, CAR)]
+    assert found(few, "fallen_skill", person="bea") == []
+
+
 def test_open_talk_and_skipped_questions_are_flags_until_somebody_deals_with_them(few: Workspace) -> None:
     comments.add(few, "anna", 4, "is that a boat?", BOAT)
     comments.add(few, "anna", 5, "what is this picture?")
