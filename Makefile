@@ -10,10 +10,9 @@ run: .venv/ready
 	$(BIN)/annotator demo -w $(WORKSPACE)
 	$(BIN)/annotator ui -w $(WORKSPACE) --port $(PORT)
 
-# A file's tests stay together: those of the browser share a server. One process more than cores: browsers make tests wait.
-PROCESSES := $(shell $(PYTHON) -c "import os; print(min(5, (os.cpu_count() or 1) + 1))")
+# A file's tests stay together: those of the browser share a server.
 test: .venv/ready-dev
-	$(BIN)/python -m pytest -n $(PROCESSES) --dist loadfile
+	$(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadfile
 
 check: .venv/ready-dev
 	$(BIN)/ruff check .
