@@ -2,40 +2,32 @@
 
 import csv
 
+from annotator.cells import guarded
 from annotator.exporters.base import ORIGIN_KEYS, STATE_KEYS, Exporter, Sink, open_text
 from annotator.exporters.names import iso_time
 from annotator.records import Records
 
-RISKY = ("=", "+", "-", "@", "\t", "\r")  # a spreadsheet would run such a cell
 WIDE = ("0", "1", "?")
 """By LabelState: 0, 1 and, from behind, -1."""
 
 
-def safe(cell: str) -> str:
-    """`cell` with an apostrophe before it where a spreadsheet would take it for a formula.
-
-    One that begins with apostrophes and then such a sign gets another one, so that a reader can take one off again.
-    """
-    return "'" + cell if cell.lstrip("'").startswith(RISKY) else cell
-
-
 def csv_long(records: Records, sink: Sink) -> None:
     """labels.csv: file, tag, state, origin, by, at; what is not listed was never asked about."""
-    names = [safe(tag.name) for tag in records.header.tags]
+    names = [guarded(tag.name) for tag in records.header.tags]
     with open_text(sink, "labels.csv") as out:
         table = csv.writer(out)
         table.writerow(["file", "tag", "state", "origin", "by", "at"])
         for record in records.read():
-            file = safe(record.file)
+            file = guarded(record.file)
             table.writerows(
-                (file, names[tag], STATE_KEYS[state], ORIGIN_KEYS[origin], safe(by), iso_time(at) or "")
+                (file, names[tag], STATE_KEYS[state], ORIGIN_KEYS[origin], guarded(by), iso_time(at) or "")
                 for tag, state, origin, by, at in record.labels
             )
 
 
 def csv_wide(records: Records, sink: Sink) -> None:
     """labels.csv: file, split and one column a tag: 1, 0, ? for "cannot tell", empty for never asked."""
-    names = [safe(tag.name) for tag in records.header.tags]
+    names = [guarded(tag.name) for tag in records.header.tags]
     with open_text(sink, "labels.csv") as out:
         table = csv.writer(out)
         table.writerow(["file", "split", *names])
@@ -43,7 +35,7 @@ def csv_wide(records: Records, sink: Sink) -> None:
             cells = [""] * len(names)
             for label in record.labels:
                 cells[label.tag] = WIDE[label.state]
-            table.writerow([safe(record.file), record.split or "", *cells])
+            table.writerow([guarded(record.file), record.split or "", *cells])
 
 
 CSV = Exporter(

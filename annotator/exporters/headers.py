@@ -2,8 +2,7 @@
 
 from typing import Any
 
-from annotator.records import Header, RecordRelation, RecordTag
-from annotator.terms import RelationKind
+from annotator.records import Header
 
 
 def as_json(header: Header) -> dict[str, Any]:
@@ -17,10 +16,3 @@ def as_json(header: Header) -> dict[str, Any]:
         ],
         "relations": [{"kind": one.kind.value, "a": one.a, "b": one.b} for one in header.relations],
     }
-
-
-def of_json(told: dict[str, Any], images: int) -> Header:
-    """The header that `as_json` told of."""
-    tags = (RecordTag(tag["name"], tag["definition"], tuple(tag["synonyms"]), tag["parent"]) for tag in told["tags"])
-    relations = (RecordRelation(RelationKind(one["kind"]), one["a"], one["b"]) for one in told["relations"])
-    return Header(tuple(tags), tuple(relations), told["snapshot"], told["root"], images)

@@ -24,7 +24,7 @@ from annotator.arrays import write_whole
 from annotator.errors import ConflictError, MissingError, UnknownNameError, UsageError
 from annotator.exporters.base import STATE_KEYS
 from annotator.exporters.parquet import parquet
-from annotator.exporters.parquet_reading import read_parquet
+from annotator.importers.labels import Strict, open_labels
 from annotator.progress import Progress, silent
 from annotator.records import Record, Records
 from annotator.services import cards
@@ -193,7 +193,8 @@ def _records(workspace: Workspace, name: str) -> Iterator[Records]:
         with collected(workspace) as found:
             yield found.records
     else:
-        yield read_parquet(folder_of(workspace, name) / "labels.parquet")
+        file = folder_of(workspace, name) / "labels.parquet"
+        yield open_labels(file, Strict(file), "parquet")
 
 
 class _Nowhere:

@@ -3,10 +3,9 @@
 import pandas as pd
 import streamlit as st
 
+from annotator.cells import guarded
 from annotator.ui import table_height
 from annotator.ui.words import say
-
-FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
 
 def table(rows: list[dict[str, object]], name: str) -> None:
@@ -24,4 +23,4 @@ def csv_of(frame: pd.DataFrame) -> bytes:
 
 
 def _safe(cell: object) -> object:
-    return f"'{cell}" if isinstance(cell, str) and cell.startswith(FORMULA) else cell
+    return guarded(cell) if isinstance(cell, str) else cell

@@ -12,8 +12,8 @@ import numpy as np
 import pytest
 import yaml
 
+from annotator.cells import RISKY
 from annotator.exporters import EXPORTERS
-from annotator.exporters.csv import RISKY
 from annotator.records import Record, RecordLabel, Records
 from annotator.terms import LabelState
 from tests.exporters.memory import (

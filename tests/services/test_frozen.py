@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from annotator.errors import ConflictError, MissingError, UnknownNameError, UsageError
-from annotator.exporters.parquet_reading import read_parquet
+from annotator.importers.labels import Strict, open_labels
 from annotator.services import certificates, frozen, labelling, rounds
 from annotator.services.restoring import restore
 from annotator.services.scripted import answer_tag_from_truth
@@ -117,7 +117,8 @@ def test_the_card_counts_what_is_in_it_and_what_is_missing(stocked: Workspace) -
 
 def test_its_labels_are_the_records_of_the_store(stocked: Workspace) -> None:
     frozen.create(stocked, "v1")
-    records = read_parquet(stocked.folder / "snapshots" / "v1" / "labels.parquet")
+    file = stocked.folder / "snapshots" / "v1" / "labels.parquet"
+    records = open_labels(file, Strict(file), "parquet")
     assert records.header.snapshot == take(stocked).hash
     assert sum(len(record.labels) for record in records.read()) == 8
 

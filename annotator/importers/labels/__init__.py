@@ -8,7 +8,7 @@ from pathlib import Path
 from annotator.errors import EntryError, UnknownNameError
 from annotator.importers.addresses import show
 from annotator.importers.labels import folders, recognising
-from annotator.importers.labels.base import LabelImporter, Problems
+from annotator.importers.labels.base import LabelImporter, Problems, Strict
 from annotator.importers.labels.coco import open_coco
 from annotator.importers.labels.csv_files import open_cells, open_long, open_openimages, open_wide
 from annotator.importers.labels.cvat import open_cvat
@@ -19,7 +19,7 @@ from annotator.importers.labels.label_studio import open_label_studio
 from annotator.importers.labels.parquet import open_parquet
 from annotator.records import Records
 
-__all__ = ["LABEL_IMPORTERS", "LabelImporter", "Problems", "open_labels", "sniff"]
+__all__ = ["LABEL_IMPORTERS", "LabelImporter", "Problems", "Strict", "open_labels", "sniff"]
 
 LABEL_IMPORTERS: dict[str, LabelImporter] = {
     "parquet": LabelImporter(open_parquet, recognising.parquet, "one row an image or a label"),

@@ -43,6 +43,14 @@ class Problems:
         return EntryError(self.file, where, message)
 
 
+class Strict(Problems):
+    """For a file that this program wrote: the first entry that cannot be used is raised instead of noted."""
+
+    def add(self, where: str, problem: object) -> None:
+        super().add(where, problem)
+        raise self.kept[-1]
+
+
 @dataclass(frozen=True)
 class LabelImporter:
     """One format.

@@ -5,6 +5,7 @@ from itertools import groupby
 from pathlib import Path
 from typing import IO
 
+from annotator.cells import unguarded
 from annotator.errors import TableError
 from annotator.importers.addresses import local_uri
 from annotator.importers.delimited import Table, open_text
@@ -24,20 +25,10 @@ LONG: dict[str, tuple[str, ...]] = {
 }  # fmt: skip
 LONG_OPTIONAL = ("origin", "by", "at", "sha256", "split", "score")
 WIDE = {"file": FILE, "sha256": ("sha256",), "split": ("split",), "width": ("width",), "height": ("height",)}
-FORMULAS = ("=", "+", "-", "@", "\t", "\r")
 CELLS: dict[str, LabelState | None] = {
     "1": LabelState.POSITIVE, "0": LabelState.NEGATIVE, "?": LabelState.UNKNOWN, "": None, "1.0": LabelState.POSITIVE,
     "0.0": LabelState.NEGATIVE, "-1": LabelState.UNKNOWN, "-1.0": LabelState.UNKNOWN, "nan": None,
 }  # fmt: skip
-
-
-def unguarded(cell: str) -> str:
-    """A cell without the apostrophe that keeps spreadsheets from running it as a formula.
-
-    >>> unguarded("'=1+1"), unguarded("'twas"), unguarded("''-x")
-    ('=1+1', "'twas", "'-x")
-    """
-    return cell[1:] if cell.startswith("'") and cell.lstrip("'").startswith(FORMULAS) else cell
 
 
 class Lines:
