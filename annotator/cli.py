@@ -2,16 +2,14 @@
 
 import os
 import sys
-from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from annotator.commands import labels as label_commands
-from annotator.commands import people, quality, review, tags
-from annotator.commands.base import DEFAULT_FOLDER, AsJson, Folder, bar, opened, say_error, show, write_report
+from annotator.commands import labels, learning, people, quality, review, rounds, tags
+from annotator.commands.base import DEFAULT_FOLDER, AsJson, Folder, bar, opened, say_error, show
 from annotator.commands.snapshot import snapshot
 from annotator.commands.watch import watch
 from annotator.errors import AnnotatorError, UsageError
@@ -19,10 +17,8 @@ from annotator.terms import Split
 
 if TYPE_CHECKING:
     from annotator.services.embedding import EmbedReport
-    from annotator.workspace import Workspace
 
 LOCAL = "127.0.0.1"
-NO_ROUNDS = (0, 0)  # rounds are numbered from 1
 
 app = typer.Typer(
     name="annotator",
@@ -31,11 +27,16 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-app.add_typer(people.app, name="people")
-app.add_typer(tags.app, name="tags")
-app.add_typer(snapshot)
-app.add_typer(review.app, name="review")
+learning.register(app)
 quality.register(app)
+app.command("round")(rounds.round_)
+app.command("import-labels")(labels.import_labels)
+app.command("round-trip")(labels.round_trip)
+app.command()(watch)
+app.add_typer(snapshot)
+app.add_typer(people.app, name="people")
+app.add_typer(review.app, name="review")
+app.add_typer(tags.app, name="tags")
 
 
 def main() -> None:
@@ -89,11 +90,6 @@ def import_(
         if labels is not None:
             shown["labels"] = asdict(import_labels(workspace, labels, as_truth=as_truth))
     show(shown, as_json)
-
-
-app.command("import-labels")(label_commands.import_labels)
-app.command("round-trip")(label_commands.round_trip)
-app.command()(watch)
 
 
 @app.command()
@@ -177,108 +173,6 @@ def label(
 
 
 @app.command()
-def train(folder: Folder = DEFAULT_FOLDER, as_json: AsJson = False) -> None:
-    """Train the classifier on accepted labels, score all images, pick new questions."""
-    from annotator.services import picking, suggesting, training
-
-    with opened(folder) as workspace, bar() as progress:
-        report = training.train(workspace, progress)
-        suggesting.refresh(workspace, progress)
-        picking.refill(workspace)
-    shown = asdict(report)
-    if not as_json:
-        shown["metrics"].pop("ap", None)
-    show(shown, as_json)
-
-
-@app.command("label-errors")
-def label_errors(
-    folder: Folder = DEFAULT_FOLDER,
-    report: Annotated[
-        bool, typer.Option("--report", help="what the last search found, and what the fixes brought")
-    ] = False,
-    as_json: AsJson = False,
-) -> None:
-    """Look for wrong and missing labels out of fold; Review shows them, the likeliest first."""
-    from annotator.services import label_errors
-
-    with opened(folder) as workspace:
-        if report:
-            shown = label_errors.report(workspace)
-        else:
-            with bar() as progress:
-                shown = label_errors.find(workspace, progress)
-    show(shown, as_json)
-
-
-@app.command("fine-tune")
-def fine_tune(
-    folder: Folder = DEFAULT_FOLDER,
-    way: Annotated[str, typer.Option(help="last_blocks or lora")] = "last_blocks",
-    blocks: Annotated[int, typer.Option(min=1, help="how many of the image tower's last blocks learn")] = 2,
-    epochs: Annotated[int, typer.Option(min=1, help="passes over the answered pictures, at most")] = 10,
-    learning_rate: Annotated[float | None, typer.Option(help="the highest rate (default: the way's own)")] = None,
-    device: Annotated[str | None, typer.Option(help="auto, cpu or cuda (default: ANNOTATOR_DEVICE)")] = None,
-    as_json: AsJson = False,
-) -> None:
-    """Tune the image tower on people's answers; a killed run goes on when the same is asked for again."""
-    from annotator.backbones.fine_tuning import TuningSettings
-    from annotator.services import fine_tuning
-
-    with opened(folder) as workspace, bar() as progress:
-        report = fine_tuning.fine_tune(workspace, TuningSettings(way, blocks, epochs, learning_rate), device, progress)
-    show(report, as_json)
-
-
-@app.command("round")
-def round_(
-    folder: Folder = DEFAULT_FOLDER,
-    plan: Annotated[bool, typer.Option("--plan", help="what a round would propose now, at what cost")] = False,
-    propose: Annotated[bool, typer.Option("--propose", help="open a round")] = False,
-    tags: Annotated[str | None, typer.Option(help="with --propose: only these tags, separated by commas")] = None,
-    audit_next: Annotated[bool, typer.Option("--audit-next", help="ask for the next draws; how far each is")] = False,
-    settle: Annotated[bool, typer.Option("--settle", help="end the round: settle what is proved")] = False,
-    certificates: Annotated[bool, typer.Option("--certificates", help="what is proven of each tag by now")] = False,
-    contradictions: Annotated[
-        bool, typer.Option("--contradictions", help="labels that cannot both be right, by the tags' relations")
-    ] = False,
-    compare: Annotated[
-        tuple[int, int],
-        typer.Option(help="two rounds: thresholds, sizes, answers, bounds", show_default=False),
-    ] = NO_ROUNDS,
-    replay: Annotated[int | None, typer.Option(help="recompute this round and compare, bit for bit")] = None,
-    rollback: Annotated[int | None, typer.Option(help="take back what this round settled")] = None,
-    annotator: Annotated[str, typer.Option(help="who starts it")] = "cli",
-    as_json: AsJson = False,
-) -> None:
-    """One step of the cascade; without an option: propose a round, or show how far the open one is."""
-    from annotator.services import certificates as proofs
-    from annotator.services import contradictions as opposed
-    from annotator.services import round_compare, round_replay, rounds, standing_audit
-
-    only = [name.strip() for name in tags.split(",") if name.strip()] if tags is not None else None
-    if only is not None and not propose:
-        raise UsageError("--tags says what a new round is about; give it together with --propose")
-    steps: list[tuple[bool, Callable[[Workspace], Any]]] = [
-        (plan, proofs.forecast),
-        (propose, lambda workspace: {"number": rounds.propose(workspace, annotator, only=only)}),
-        (audit_next, rounds.progress),
-        (settle, rounds.settle),
-        (certificates, lambda workspace: {**standing_audit.keep_up(workspace), "tags": proofs.certificates(workspace)}),
-        (contradictions, opposed.listed),
-        (compare != NO_ROUNDS, lambda workspace: round_compare.compare(workspace, *compare)),
-        (replay is not None, lambda workspace: round_replay.replay(workspace, replay or 0)),
-        (rollback is not None, lambda workspace: rounds.roll_back(workspace, rollback or 0)),
-    ]
-    asked = [step for is_asked, step in steps if is_asked]
-    if len(asked) > 1:
-        raise UsageError(f"{len(asked)} steps were asked for; give one option at a time")
-    with opened(folder) as workspace:
-        shown = asked[0](workspace) if asked else rounds.propose_or_show(workspace, annotator)
-    show(shown, as_json)
-
-
-@app.command()
 def status(folder: Folder = DEFAULT_FOLDER, as_json: AsJson = False) -> None:
     """Counts of everything."""
     from annotator.services.status import status as counts
@@ -320,66 +214,6 @@ def export(
         else:
             shown = export_check.check(workspace, check or Path(), progress)
     show(shown, as_json)
-
-
-@app.command()
-def simulate(
-    images: Annotated[Path, typer.Option(help="folder with the pictures")],
-    truth: Annotated[Path, typer.Option(help="CSV with file,labels[,split]: the whole truth")],
-    out: Annotated[Path, typer.Option(help="where the report goes")],
-    backbone: Annotated[str, typer.Option(help="as for embed")] = "descriptor",
-    strategy: Annotated[str, typer.Option(help="query strategy")] = "facility_location",
-    answers_per_step: Annotated[int, typer.Option(min=1, help="images answered between two trainings")] = 50,
-    budget: Annotated[int, typer.Option(min=1, help="images answered in all")] = 500,
-    seed: Annotated[int, typer.Option()] = 0,
-    audits: Annotated[int, typer.Option(min=0, help="images answered to prove a round")] = 300,
-    cascade: Annotated[
-        str | None, typer.Option(help="then every label by a rule: guarantee, lsun or cut0.5; what it cost, what holds")
-    ] = None,
-    folder: Annotated[Path | None, typer.Option("--workspace", "-w", help="keep the workspace here")] = None,
-    as_json: AsJson = False,
-) -> None:
-    """Run the real loop with a scripted annotator who answers from the truth; write the learning curve."""
-    from annotator.services import simulating
-
-    plan = simulating.Plan(
-        images=images, truth=truth, backbone=backbone, strategy=strategy, answers_per_step=answers_per_step,
-        budget=budget, seed=seed, audits=audits, cascade=cascade,
-    )  # fmt: skip
-    with bar() as progress:
-        report = simulating.simulate(plan, folder, progress)
-    write_report(out, report)
-    shown = {name: report[name] for name in ("curve", "cascade", "totals") if name in report}
-    show(report if as_json else shown, as_json)
-
-
-@app.command()
-def replay(
-    strategies: Annotated[str, typer.Option(help="query strategies, separated by commas; random is always run")] = (
-        "facility_location,diversity,badge"
-    ),
-    heads: Annotated[str, typer.Option(help="heads, separated by commas")] = "text_anchored",
-    losses: Annotated[str, typer.Option(help="losses, separated by commas")] = "masked_bce",
-    seeds: Annotated[int, typer.Option(min=1)] = 3,
-    budget: Annotated[
-        int | None, typer.Option(min=1, help="images answered (default: half of those there are)")
-    ] = None,
-    out: Annotated[Path | None, typer.Option(help="write the whole report here")] = None,
-    folder: Folder = DEFAULT_FOLDER,
-    as_json: AsJson = False,
-) -> None:
-    """On the workspace's own labels: what each way of asking would have saved against random choice."""
-    from annotator.services import replaying
-
-    asked, on, by = (
-        [name.strip() for name in names.split(",") if name.strip()] for names in (strategies, heads, losses)
-    )
-    with opened(folder) as workspace, bar() as progress:
-        recipes = replaying.recipes_of(asked, on, by)
-        report = replaying.replay_workspace(workspace, recipes, seeds, budget, progress)
-    if out is not None:
-        write_report(out, report)
-    show(report if as_json else report["table"], as_json)
 
 
 @app.command()

@@ -1,1 +1,1 @@
-"""Groups of commands, one file each: `annotator people add`. Single commands stand in annotator/cli.py."""
+"""Commands by what they are about; what begins a project and what serves it stands in annotator/cli.py."""
