@@ -5,16 +5,18 @@ import pandas as pd
 import streamlit as st
 
 from annotator.services import dashboard, status
+from annotator.services.snapshots import take
+from annotator.snapshot import Snapshot
 from annotator.ui import Visit, open_page
 from annotator.ui.charts import learning_curve
-from annotator.ui.tables import table
+from annotator.ui.tables import table_to_take
 from annotator.ui.words import say
 
 COLOURS = ["#1d4ed8", "#15803d", "#9ca3af"]  # by people, settled, open
 
 
-def numbers(visit: Visit, left: list[dict]) -> None:
-    cost = dashboard.cost(visit.workspace)
+def numbers(visit: Visit, snapshot: Snapshot, left: list[dict]) -> None:
+    cost = dashboard.cost(visit.workspace, snapshot)
     hours, people, settled, each, finish = st.columns(5)
     hours.metric(say("dashboard.hours"), f"{cost['hours']:,.1f}")
     people.metric(say("dashboard.by_people"), f"{cost['by people']:,}")
@@ -48,8 +50,8 @@ def days(visit: Visit) -> None:
     st.altair_chart(bars)
 
 
-def tags(visit: Visit) -> None:
-    rows = status.progress_by_tag(visit.workspace)
+def tags(visit: Visit, snapshot: Snapshot) -> None:
+    rows = status.progress_by_tag(visit.workspace, snapshot)
     if rows:
         state = {key: say(f"dashboard.state_{key.replace(' ', '_')}") for key in ("by people", "settled", "open")}
         long = [{"tag": row["tag"], "state": shown, "count": row[key]} for row in rows for key, shown in state.items()]
@@ -62,12 +64,13 @@ def tags(visit: Visit) -> None:
             tooltip=["tag", "state", "count"],
         )  # fmt: skip
         st.altair_chart(bars)
-        table(rows, "tags")
+        table_to_take(rows, "tags")
 
 
 visit = open_page("dashboard")
+snapshot = take(visit.workspace)
 left = dashboard.to_finish(visit.workspace)
-numbers(visit, left)
+numbers(visit, snapshot, left)
 people, curve = st.columns(2)
 with people:
     days(visit)
@@ -75,15 +78,15 @@ with curve:
     st.subheader(say("dashboard.learning"))
     learning_curve(visit.workspace)
 st.subheader(say("dashboard.people"), help=say("dashboard.agreed_help"))
-who = dashboard.by_person(visit.workspace)
+who = dashboard.by_person(visit.workspace, snapshot)
 if who:
-    table(who, "people")
+    table_to_take(who, "people")
 else:
     st.caption(say("dashboard.no_answers"))
 st.subheader(say("dashboard.tags"))
-tags(visit)
+tags(visit, snapshot)
 st.subheader(say("dashboard.finish"))
 if left:
-    table(left, "left")
+    table_to_take(left, "left")
 else:
     st.caption(say("dashboard.finish_later"))

@@ -10,7 +10,8 @@ from annotator.services import export_shelf, frozen
 from annotator.services.image_facts import is_large
 from annotator.services.vocabulary import count
 from annotator.terms import Split
-from annotator.ui import Visit, open_page, plain, table_height
+from annotator.ui import Visit, open_page, plain
+from annotator.ui.tables import table
 from annotator.ui.words import say
 from annotator.web.signing import download_token
 
@@ -102,7 +103,7 @@ def snapshots(visit: Visit) -> None:
     if not kept:
         st.caption(say("export.no_snapshot"))
         return
-    st.dataframe(pd.DataFrame(kept), hide_index=True, width="stretch", height=table_height(len(kept)))
+    table(kept)
     names = [one["name"] for one in reversed(kept)]
     before, after, card = st.columns(3, vertical_alignment="bottom")
     first = before.selectbox(say("export.before"), names)
@@ -128,7 +129,7 @@ def compared(visit: Visit, before: str, after: str) -> None:
         for change, count in tag["changes"].items()
     ]
     if rows:
-        st.dataframe(pd.DataFrame(rows), hide_index=True, width="stretch", height=table_height(len(rows)))
+        table(rows)
 
 
 visit = open_page("export", wide=False)

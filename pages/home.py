@@ -7,8 +7,9 @@ from annotator import jobs
 from annotator.errors import AnnotatorError
 from annotator.services import models, savings, status
 from annotator.terms import JobState
-from annotator.ui import Visit, menu, open_page, plain, table_height
+from annotator.ui import Visit, menu, open_page, plain
 from annotator.ui.charts import learning_curve
+from annotator.ui.tables import table
 from annotator.ui.words import say
 
 
@@ -106,7 +107,7 @@ with right:
     st.subheader(say("home.tags"))
     rows = pd.DataFrame(status.progress_by_tag(visit.workspace))
     if len(rows):
-        st.dataframe(rows, hide_index=True, width="stretch", height=table_height(len(rows)))
+        table(rows)
 if counts["refused"]:
     with st.expander(say("home.refused_files", count=counts["refused"])):
         st.dataframe(pd.DataFrame(status.refused_files(visit.workspace)), hide_index=True, width="stretch")

@@ -11,7 +11,8 @@ from annotator.errors import AnnotatorError
 from annotator.services import accounts, rights
 from annotator.services.rights import Right
 from annotator.terms import Role
-from annotator.ui import Visit, open_page, plain, table_height
+from annotator.ui import Visit, open_page, plain
+from annotator.ui.tables import table
 from annotator.ui.words import say
 
 
@@ -36,14 +37,11 @@ def first_account(visit: Visit) -> None:
                 st.success(plain(say("people.made", name=made["name"], link="/sign-in")))
 
 
-def table(visit: Visit) -> list[str]:
+def everybody(visit: Visit) -> list[str]:
     found = accounts.people(visit.workspace)
     frame = pd.DataFrame(found)
     frame["since"] = pd.to_datetime(frame["since"])
-    st.dataframe(
-        frame, hide_index=True, width="stretch", height=table_height(len(frame)),
-        column_config={"since": st.column_config.DatetimeColumn(format="YYYY-MM-DD")},
-    )  # fmt: skip
+    table(frame, column_config={"since": st.column_config.DatetimeColumn(format="YYYY-MM-DD")})
     return [person["name"] for person in found if person["signs in"] != "no"]
 
 
@@ -100,7 +98,7 @@ def acts(visit: Visit) -> None:
     st.caption(say("people.acts_intro"))
     frame = pd.DataFrame(accounts.acts(visit.workspace))
     if len(frame):
-        st.dataframe(frame, hide_index=True, width="stretch", height=table_height(len(frame)))
+        table(frame)
 
 
 visit = open_page("people")
@@ -113,7 +111,7 @@ else:
     if done:
         st.success(plain(done))
     st.subheader(say("people.everybody"))
-    names = table(visit)
+    names = everybody(visit)
     if rights.allows(visit.workspace, Right.PEOPLE):
         left, right = st.columns(2)
         with left:

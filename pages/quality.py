@@ -11,7 +11,8 @@ import streamlit as st
 from annotator.errors import AnnotatorError
 from annotator.services import agreement, gold, reliability, round_views, send_back, skill
 from annotator.terms import LabelState
-from annotator.ui import Visit, open_page, plain, table_height
+from annotator.ui import Visit, open_page, plain
+from annotator.ui.tables import table
 from annotator.ui.words import say
 
 FELL_COLOUR, POINT = "#c2410c", "#1c83e1"
@@ -19,10 +20,6 @@ MOST_BARS, ROW = 40, 26  # rows of a chart, and the pixels of one
 RATES = [f"{rate}{end}" for rate in ("accuracy", "sensitivity", "specificity") for end in ("", " low", " high")]
 TIMES = ("at", "since", "until")
 STATES = {"positive": LabelState.POSITIVE, "negative": LabelState.NEGATIVE}
-
-
-def table(rows: list[dict], **options: object) -> object:
-    return st.dataframe(pd.DataFrame(rows), hide_index=True, width="stretch", height=table_height(len(rows)), **options)
 
 
 def intervals(rows: list[dict], name: str, value: str, floor: float | None = None) -> None:

@@ -29,7 +29,7 @@ if pages > 1:
         start = PAGE_SIZE * (int(number) - 1)
         found = listing(visit.workspace, search, archived=archived, start=start, count=PAGE_SIZE)
 if found["tags"]:
-    vocabulary_editor.table(found["tags"])
+    vocabulary_editor.tags(found["tags"])
     vocabulary_editor.edit(visit, found["tags"])
 else:
     st.info(say("vocabulary.nothing"))

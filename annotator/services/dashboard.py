@@ -1,4 +1,7 @@
-"""How the project goes, in numbers for those who run it: people, days, tags, cost, and how long it will take."""
+"""How the project goes, in numbers for those who run it: people, days, cost, and how long it will take.
+
+A page that shows several of them takes the snapshot once and hands it to each.
+"""
 
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -24,9 +27,9 @@ TIMED = Submission.mode.is_distinct_from(WorkMode.BULK)  # a bulk answer's secon
 
 
 @needs(Right.REVIEW, logged=False)
-def by_person(workspace: Workspace) -> list[dict[str, Any]]:
+def by_person(workspace: Workspace, snapshot: Snapshot | None = None) -> list[dict[str, Any]]:
     """One row a person who ever answered: how much, how fast, how often the accepted label says the same."""
-    snapshot = take(workspace)
+    snapshot = take(workspace) if snapshot is None else snapshot
     with workspace.reading() as session:
         work = {
             person_id: (pictures, answers, seconds or 0.0, last)
@@ -82,9 +85,9 @@ def by_day(workspace: Workspace, days: int = DAYS) -> list[dict[str, Any]]:
 
 
 @needs(Right.REVIEW, logged=False)
-def cost(workspace: Workspace) -> dict[str, float | int | None]:
+def cost(workspace: Workspace, snapshot: Snapshot | None = None) -> dict[str, float | int | None]:
     """What people's time bought: accepted labels by people and by the machine, and seconds for each accepted label."""
-    snapshot = take(workspace)
+    snapshot = take(workspace) if snapshot is None else snapshot
     known = snapshot.labels != LabelState.UNKNOWN
     people = int((known & np.isin(snapshot.origins, PEOPLE)).sum())
     settled = int((known & (snapshot.origins == Origin.ROUND)).sum())

@@ -12,6 +12,7 @@ from annotator.services import models, suggesting, tiles
 from annotator.services.embedding import current_backbone
 from annotator.services.image_facts import names_of
 from annotator.services.snapshots import take
+from annotator.snapshot import Snapshot
 from annotator.terms import LabelState, Origin, RoundStatus
 from annotator.workspace import Workspace
 from db.models import (
@@ -106,9 +107,9 @@ def shown(workspace: Workspace, rows: Sequence[int], scores: Sequence[float] = (
     return [{"image": row, "name": names[row], "caption": " · ".join(filter(None, parts[row]))} for row in rows]
 
 
-def progress_by_tag(workspace: Workspace) -> list[dict[str, Any]]:
+def progress_by_tag(workspace: Workspace, snapshot: Snapshot | None = None) -> list[dict[str, Any]]:
     """Per tag: how many images are decided, by whom, and how many are open."""
-    snapshot = take(workspace)
+    snapshot = take(workspace) if snapshot is None else snapshot
     rows = []
     for place, tag in enumerate(snapshot.tags):
         labels, origins = snapshot.labels[:, place], snapshot.origins[:, place]

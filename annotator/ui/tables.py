@@ -1,4 +1,7 @@
-"""A table that reads well and can be taken along."""
+"""Tables that read well, and some that can be taken along."""
+
+from collections.abc import Sequence
+from typing import Any
 
 import pandas as pd
 import streamlit as st
@@ -7,14 +10,21 @@ from annotator.cells import guarded
 from annotator.ui import table_height
 from annotator.ui.words import say
 
+Rows = pd.DataFrame | Sequence[dict[str, Any]]
 
-def table(rows: list[dict[str, object]], name: str) -> None:
-    """Show `rows`, and offer them as NAME.csv."""
+
+def table(rows: Rows, *, most: int = 14, **options: Any) -> Any:
+    """Show `rows`, up to `most` of them without an inner scroll bar; `options` and the result are st.dataframe's."""
     frame = pd.DataFrame(rows)
-    st.dataframe(frame, hide_index=True, width="stretch", height=table_height(len(frame)))
-    st.download_button(
-        say("dashboard.download"), csv_of(frame), f"{name}.csv", "text/csv", key=f"download-{name}", on_click="ignore"
-    )
+    return st.dataframe(frame, hide_index=True, width="stretch", height=table_height(len(frame), most), **options)
+
+
+def table_to_take(rows: Rows, name: str) -> None:
+    """Show `rows`, and offer them as NAME.csv."""
+    table(rows)
+    label = say("dashboard.download")
+    written = csv_of(pd.DataFrame(rows))
+    st.download_button(label, written, f"{name}.csv", "text/csv", key=f"download-{name}", on_click="ignore")
 
 
 def csv_of(frame: pd.DataFrame) -> bytes:

@@ -9,7 +9,8 @@ from annotator.errors import AnnotatorError
 from annotator.services import pictures, vocabulary_changes, vocabulary_doctor, vocabulary_list
 from annotator.services.label_store import UNDO
 from annotator.terms import RelationKind
-from annotator.ui import Visit, plain, table_height
+from annotator.ui import Visit, plain
+from annotator.ui.tables import table
 from annotator.ui.words import say
 
 PENDING, DONE, FOUND = "vocabulary_pending", "vocabulary_done", "vocabulary_found"
@@ -91,9 +92,9 @@ def adding(visit: Visit) -> None:
             propose(visit, "add", name=name, parent=parent or None)
 
 
-def table(rows: list[dict[str, Any]]) -> None:
+def tags(rows: list[dict[str, Any]]) -> None:
     shown = pd.DataFrame(rows)[list(COLUMNS)]
-    st.dataframe(shown, hide_index=True, width="stretch", height=table_height(len(shown), most=12))
+    table(shown, most=12)
 
 
 def edit(visit: Visit, rows: list[dict[str, Any]]) -> None:
@@ -223,7 +224,7 @@ def past(visit: Visit) -> None:
     if last and st.button(say("vocabulary.undo", what=plain(last["what"]))):
         _act(vocabulary_changes.undo, visit)
     shown = pd.DataFrame(history)
-    st.dataframe(shown, hide_index=True, width="stretch", height=table_height(len(shown), most=8))
+    table(shown, most=8)
 
 
 def _lines(text: str) -> list[str]:
