@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import delete, func, or_, select
 from sqlalchemy.orm import Session
 
-from annotator.errors import BadInputError, ConflictError, ForbiddenError, MissingError, TooManyError, UsageError
+from annotator.errors import BadInputError, ConflictError, ForbiddenError, TooManyError, UsageError
 from annotator.services import rights
-from annotator.services.people import annotator_called, tidy
+from annotator.services.people import annotator_called, required, tidy
 from annotator.services.rights import Right, needs
 from annotator.terms import Role
 from annotator.workspace import Workspace
@@ -104,7 +104,7 @@ def add(
 @needs(Right.PEOPLE)
 def set_role(workspace: Workspace, name: str, role: Role) -> dict[str, Any]:
     with workspace.transaction() as session:
-        person = _required(session, name)
+        person = required(session, name)
         if role != Role.ADMIN:
             _keep_an_admin(session, person)
         person.role = role
@@ -115,7 +115,7 @@ def set_role(workspace: Workspace, name: str, role: Role) -> dict[str, Any]:
 def set_paused(workspace: Workspace, name: str, paused: bool) -> dict[str, Any]:
     """A paused person keeps name and answers, and may do nothing until resumed."""
     with workspace.transaction() as session:
-        person = _required(session, name)
+        person = required(session, name)
         if paused:
             _keep_an_admin(session, person)
         person.paused = paused
@@ -127,7 +127,7 @@ def set_quota(workspace: Workspace, name: str, pictures_a_day: int | None) -> di
     if pictures_a_day is not None and pictures_a_day < 0:
         raise UsageError(f"a quota of {pictures_a_day} pictures a day; give 0 or more, or none")
     with workspace.transaction() as session:
-        person = _required(session, name)
+        person = required(session, name)
         person.daily_quota = pictures_a_day
         return _described(person)
 
@@ -136,7 +136,7 @@ def set_quota(workspace: Workspace, name: str, pictures_a_day: int | None) -> di
 def set_password(workspace: Workspace, name: str, password: str) -> dict[str, Any]:
     """A new password; whoever is signed in as `name` has to sign in anew."""
     with workspace.transaction() as session:
-        person = _required(session, name)
+        person = required(session, name)
         _set(session, person, password, None)
         person.stamp += 1
         return _described(person)
@@ -147,7 +147,7 @@ def change_own_password(workspace: Workspace, old: str, password: str) -> Signed
     name = workspace.actor or ""
     sign_in(workspace, name, old)
     with workspace.transaction() as session:
-        person = _required(session, name)
+        person = required(session, name)
         _set(session, person, password, None)
         person.stamp += 1
         return SignedIn(person.name, person.stamp)
@@ -156,7 +156,7 @@ def change_own_password(workspace: Workspace, old: str, password: str) -> Signed
 @needs(Right.PEOPLE)
 def sign_out_everywhere(workspace: Workspace, name: str) -> dict[str, Any]:
     with workspace.transaction() as session:
-        person = _required(session, name)
+        person = required(session, name)
         person.stamp += 1
         return _described(person)
 
@@ -223,13 +223,6 @@ def _described(person: Annotator) -> dict[str, Any]:
         "daily quota": person.daily_quota,
         "since": person.created_at.isoformat(timespec="seconds"),
     }
-
-
-def _required(session: Session, name: str) -> Annotator:
-    person = session.scalar(select(Annotator).where(Annotator.name == tidy(name)))
-    if person is None:
-        raise MissingError(f"nobody here is called {name!r}; see: annotator people list")
-    return person
 
 
 def _keep_an_admin(session: Session, leaving: Annotator) -> None:

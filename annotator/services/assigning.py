@@ -5,14 +5,14 @@ from collections.abc import Sequence
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from annotator.errors import BadInputError, MissingError
+from annotator.errors import BadInputError
 from annotator.services.label_store import alike, parts
-from annotator.services.people import tidy
+from annotator.services.people import required
 from annotator.services.rights import Right, needs
 from annotator.services.tasks import Band
 from annotator.terms import TaskKind
 from annotator.workspace import Workspace
-from db.models import Annotator, Image, Tag, Task
+from db.models import Image, Tag, Task
 
 
 @needs(Right.REVIEW)
@@ -24,9 +24,7 @@ def assign(workspace: Workspace, person: str, rows: Sequence[int], tag_id: int |
     """
     reason = "asked of you"
     with workspace.transaction() as session:
-        who = session.scalar(select(Annotator.id).where(Annotator.name == tidy(person)))
-        if who is None:
-            raise MissingError(f"nobody here is called {person!r}; see: annotator skill")
+        who = required(session, person).id
         there: set[int] = set()
         waiting: set[int] = set()
         for part in parts(set(rows)):

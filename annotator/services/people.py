@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from annotator.errors import UsageError
+from annotator.errors import MissingError, UsageError
 from annotator.terms import Role
 from db.models import Annotator
 
@@ -27,4 +27,12 @@ def annotator_called(session: Session, name: str, role: Role = Role.ANNOTATOR) -
         found = Annotator(name=name, role=role, created_at=datetime.now(UTC))
         session.add(found)
         session.flush()
+    return found
+
+
+def required(session: Session, name: str) -> Annotator:
+    """The annotator called `name`. Raises MissingError for a name nobody has."""
+    found = session.scalar(select(Annotator).where(Annotator.name == tidy(name)))
+    if found is None:
+        raise MissingError(f"nobody here is called {name!r}; see: annotator people list")
     return found

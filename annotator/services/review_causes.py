@@ -64,9 +64,8 @@ def contradiction(look: Look) -> list[Find]:
     if not relations:
         return []
     names = {tag.id: tag.name for tag in look.session.scalars(select(Tag).where(Tag.archived.is_(False)))}
-    related = {tag for pair in relations.implies | relations.excludes | relations.same_as for tag in pair}
     closed, found = look.closed, dict[tuple[int, int], Find]()
-    for tag in sorted(related & names.keys()):
+    for tag in sorted(relations.related & names.keys()):
         absent = (relations.above(tag) - {tag}) & names.keys()
         present = frozenset(other for other in relations.ruled_out(tag) if other >= tag) & names.keys()
         for row, other, state, person in _clashes(look, tag, absent, present):

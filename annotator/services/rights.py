@@ -114,11 +114,13 @@ def _check_own(actor: str, person: str) -> None:
 
 def note(workspace: Workspace, what: str, given: dict[str, Any]) -> None:
     """Write an act down, where people sign in; of what was given only what is short, plain and no secret."""
+    with workspace.reading() as session:
+        if not has_accounts(session):
+            return
+    plain = {name: _plain(value) for name, value in given.items() if name not in SECRET}
+    details = {name: value for name, value in plain.items() if value is not None}
     with workspace.transaction() as session:
-        if has_accounts(session):
-            plain = {name: _plain(value) for name, value in given.items() if name not in SECRET}
-            details = {name: value for name, value in plain.items() if value is not None}
-            session.add(Act(at=datetime.now(UTC), person=workspace.actor or "", what=what, details=details))
+        session.add(Act(at=datetime.now(UTC), person=workspace.actor or "", what=what, details=details))
 
 
 def _plain(value: Any) -> Any:

@@ -16,7 +16,7 @@ from sqlalchemy.orm import Session, aliased
 from annotator.errors import ConflictError, MissingError, UsageError
 from annotator.services.known_answers import SENT_BACK
 from annotator.services.label_store import UNDO, Pair, alike, parts, restore
-from annotator.services.people import tidy
+from annotator.services.people import required
 from annotator.services.rights import Right, needs
 from annotator.terms import TaskKind
 from annotator.workspace import Workspace
@@ -55,7 +55,7 @@ def preview(workspace: Workspace, person: str, since: datetime, until: datetime 
     """What `send_back` would do; nothing is changed. Raises MissingError for a name nobody has."""
     until = _checked(since, until)
     with workspace.reading() as session:
-        who = _required(session, person)
+        who = required(session, person)
         found = _find(session, who.id, since, until)
         questions = len(_questions(session, who.id, found.ids))
         return _counted(who.name, since, until, found, questions, None)
@@ -70,7 +70,7 @@ def send_back(workspace: Workspace, person: str, since: datetime, until: datetim
     until = _checked(since, until)
     at = datetime.now(UTC)
     with workspace.transaction() as session:
-        who = _required(session, person)
+        who = required(session, person)
         found = _find(session, who.id, since, until)
         if not found.ids:
             raise MissingError(f"{who.name} answered nothing from {since} to {until} that could be sent back")
@@ -243,10 +243,3 @@ def _checked(since: datetime, until: datetime | None) -> datetime:
     if until < since:
         raise UsageError(f"the stretch ends at {until}, before it begins at {since}")
     return until
-
-
-def _required(session: Session, name: str) -> Annotator:
-    person = session.scalar(select(Annotator).where(Annotator.name == tidy(name)))
-    if person is None:
-        raise MissingError(f"nobody here is called {name!r}; see: annotator skill")
-    return person

@@ -38,6 +38,7 @@ from annotator.services.reviewing import Filter
 from annotator.services.rights import Right
 from annotator.terms import WorkMode
 from annotator.web import signing
+from annotator.web.bodies import read_body
 from annotator.workspace import current
 
 MOST_BYTES = 4_000_000  # of one request: 500 answers on pages of 100 pictures
@@ -258,13 +259,7 @@ async def _call(request: Request, service: Callable[..., Any], *arguments: Any) 
 
 
 async def _json(request: Request) -> dict[str, Any]:
-    if int(request.headers.get("content-length") or 0) > MOST_BYTES:
-        raise BadInputError(f"a request holds at most {MOST_BYTES} bytes; send fewer answers at once")
-    raw = b""
-    async for chunk in request.stream():
-        raw += chunk
-        if len(raw) > MOST_BYTES:
-            raise BadInputError(f"a request holds at most {MOST_BYTES} bytes; send fewer answers at once")
+    raw = await read_body(request, MOST_BYTES, "; send fewer answers at once")
     try:
         body = json.loads(raw)
     except ValueError as error:

@@ -15,6 +15,7 @@ from annotator.errors import AnnotatorError, BadInputError, ForbiddenError, TooM
 from annotator.services import accounts
 from annotator.services.accounts import SignedIn
 from annotator.web import signing
+from annotator.web.bodies import read_body
 from annotator.workspace import current
 
 MOST_BYTES = 10_000
@@ -83,13 +84,8 @@ async def _form(
 
 
 async def _fields(request: Request) -> dict[str, str]:
-    raw = b""
-    async for chunk in request.stream():
-        raw += chunk
-        if len(raw) > MOST_BYTES:
-            raise BadInputError(f"a form holds at most {MOST_BYTES} bytes")
     try:
-        fields = parse_qs(raw.decode(), keep_blank_values=True, max_num_fields=10)
+        fields = parse_qs((await read_body(request, MOST_BYTES)).decode(), keep_blank_values=True, max_num_fields=10)
     except ValueError as error:
         raise BadInputError(f"the form cannot be read: {error}") from error
     return {name: values[0] for name, values in fields.items()}
