@@ -31,7 +31,7 @@ from annotator.settings import Settings
 from annotator.terms import LabelState, RoundStatus, TaskKind
 from annotator.workspace import Workspace
 from benchmarks import million
-from benchmarks.report import options, show, write
+from benchmarks.report import options, process_kb, show, write
 from db.models import Label, Model, Round
 
 FORMATS = ("coco", "jsonl", "parquet")
@@ -83,11 +83,11 @@ def write_out(folder: Path, format: str, target: Path) -> dict[str, Any]:
     """One export, and what it cost a process that did only this."""
     with Workspace.open(folder, Settings(device="cpu")) as workspace:
         _ = workspace.project
-        idle = _megabytes("VmRSS")
+        idle = process_kb("VmRSS")
         began = time.perf_counter()
         table = exporting.export(workspace, format, target)
         seconds = time.perf_counter() - began
-    peak = _megabytes("VmHWM")
+    peak = process_kb("VmHWM")
     for line in (table["images"], table["pairs"], *table["labels"]):
         assert line["store"] == line["written"] + sum(line["left out"].values())
     return {
@@ -96,7 +96,7 @@ def write_out(folder: Path, format: str, target: Path) -> dict[str, Any]:
         "labels": table["pairs"]["written"],
         "seconds": round(seconds, 1),
         "images_per_s": round(table["images"]["written"] / seconds),
-        "peak_mb_over_idle": round(peak - idle),
+        "peak_mb_over_idle": round((peak - idle) / 1024),
         "file_mb": round(target.stat().st_size / 1e6),
     }
 
@@ -118,12 +118,6 @@ def there_and_back(folder: Path) -> Iterator[dict[str, Any]]:
                 "other": sum(trip.labels.values()) - same,
                 "loses": trip.loses or "nothing",
             }
-
-
-def _megabytes(what: str) -> float:
-    """Memory of this process as Linux counts it: VmRSS now, VmHWM at its peak (getrusage would show the parent's)."""
-    lines = Path("/proc/self/status").read_text().splitlines()
-    return next(int(line.split()[1]) for line in lines if line.startswith(what)) / 1024
 
 
 def main() -> None:

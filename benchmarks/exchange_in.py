@@ -29,7 +29,7 @@ from annotator.services.sinks import FolderSink
 from annotator.settings import Settings
 from annotator.terms import LabelState, Split
 from annotator.workspace import Workspace
-from benchmarks.report import options, show, write
+from benchmarks.report import options, process_kb, show, write
 from db.models import Image, ImageFile, Label
 
 FORMATS = ("coco", "jsonl", "parquet")
@@ -112,7 +112,7 @@ def _row(what: str, format: str, images: int, began: tuple[int, float, float], p
         "seconds": round(seconds, 1),
         "images_per_s": round(images / seconds),
         "images_per_cpu_s": round(images / cpu),
-        "peak_mb_over_idle": round((_status("VmHWM") - idle) / 1024),
+        "peak_mb_over_idle": round((process_kb("VmHWM") - idle) / 1024),
         "file_mb": round(path.stat().st_size / 1e6),
     }
 
@@ -120,12 +120,7 @@ def _row(what: str, format: str, images: int, began: tuple[int, float, float], p
 def _begin() -> tuple[int, float, float]:
     """(kB in use now, wall clock, processor time); the peak is counted from here on."""
     Path("/proc/self/clear_refs").write_text("5")
-    return _status("VmRSS"), time.perf_counter(), time.process_time()
-
-
-def _status(name: str) -> int:
-    line = next(line for line in Path("/proc/self/status").read_text().splitlines() if line.startswith(name))
-    return int(line.split()[1])
+    return process_kb("VmRSS"), time.perf_counter(), time.process_time()
 
 
 def alone(work: Any, *arguments: Any) -> Any:

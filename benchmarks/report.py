@@ -56,3 +56,9 @@ def console_progress(what: str) -> Iterator[Callable[[int, int, str], None]]:
             bar.update(done - bar.n)
 
         yield tell
+
+
+def process_kb(what: str) -> int:
+    """Memory of this process as Linux counts it: VmRSS now, VmHWM at its peak (getrusage would show the parent's)."""
+    lines = Path("/proc/self/status").read_text().splitlines()
+    return next(int(line.split()[1]) for line in lines if line.startswith(what))

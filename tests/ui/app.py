@@ -1,5 +1,8 @@
 """The served app as a person sees it: a workspace of the committed pictures, its server, its pages."""
 
+import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from playwright.sync_api import Locator, Page
@@ -46,6 +49,17 @@ def differ(workspace: Workspace) -> None:
     with workspace.reading() as session:
         said = session.execute(select(Label.image_row, Label.tag_id, Label.state).order_by(Label.id).limit(2)).all()
     labelling.set_labels(workspace, "second annotator", [(row, tag, LabelState(1 - state)) for row, tag, state in said])
+
+
+@contextmanager
+def serving(workspace: Workspace) -> "Iterator[Served]":
+    """The app on `workspace`, until the block ends."""
+    served = Served(workspace)
+    served.start()
+    try:
+        yield served
+    finally:
+        served.end(signal.SIGKILL)
 
 
 class Served(Server):

@@ -1,5 +1,4 @@
 import shutil
-import signal
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -9,7 +8,7 @@ from playwright.sync_api import Browser, Page, sync_playwright
 from annotator.settings import Settings
 from annotator.workspace import Workspace
 from data_samples.scenes import write_scenes
-from tests.ui.app import PATIENCE, Served, make_workspace
+from tests.ui.app import PATIENCE, Served, make_workspace, serving
 
 PICTURES = 180
 
@@ -45,13 +44,8 @@ def ready(tmp_path_factory: pytest.TempPathFactory, scenes: Path) -> Path:
 def served(browser: Browser, tmp_path_factory: pytest.TempPathFactory, ready: Path) -> Iterator[Served]:
     folder = tmp_path_factory.mktemp("ui") / "workspace"
     shutil.copytree(ready, folder)
-    with Workspace.open(folder, Settings(device="cpu", workers=1)) as workspace:
-        served = Served(workspace)
-        served.start()
-        try:
-            yield served
-        finally:
-            served.end(signal.SIGKILL)
+    with Workspace.open(folder, Settings(device="cpu", workers=1)) as workspace, serving(workspace) as served:
+        yield served
 
 
 @pytest.fixture

@@ -1,7 +1,6 @@
 """Names that try to be code: of tags, files, people, comments and definitions. On no page does anything run."""
 
 import shutil
-import signal
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -17,7 +16,7 @@ from annotator.terms import LabelState
 from annotator.ui.menu import MENU
 from annotator.workspace import Workspace
 from db.models import Image, Tag
-from tests.ui.app import Served
+from tests.ui.app import Served, serving
 
 pytestmark = pytest.mark.browser
 
@@ -63,12 +62,8 @@ def hostile(browser: Browser, tmp_path_factory: pytest.TempPathFactory, samples:
         training.train(workspace)
         suggesting.refresh(workspace)
         picking.refill(workspace)
-        served = Served(workspace)
-        served.start()
-        try:
+        with serving(workspace) as served:
             yield served
-        finally:
-            served.end(signal.SIGKILL)
 
 
 @pytest.mark.parametrize("name", MENU)
