@@ -199,7 +199,10 @@ def test_a_verdict_on_all_that_a_filter_leaves_shows_first_what_it_changes_and_i
     )
     assert done == {"decided": 4, "changed": 4}
     assert stored(disputed) == {(row, BOAT): (NO, Verdict.WRONG) for row in range(4)}
-    assert reviewing.items(disputed) == []
+    # Anna erred four times: what is left to review is her answer about the car, and nothing that was decided.
+    assert [((one.row, one.tag_id), [cause for cause, _ in one.causes]) for one in reviewing.items(disputed)] == [
+        ((0, CAR), ["fallen_skill"])
+    ]
     assert verdicts.undo(disputed, "rita") == "4 verdicts at once"
     assert stored(disputed) == {}
 
