@@ -18,6 +18,7 @@ from annotator.settings import Settings
 from annotator.terms import LabelState, RelationKind
 from annotator.workspace import Workspace
 from db.models import JournalEntry, Label, Relation, Review, Tag, Task
+from tests.services import test_review_tally
 from tests.services.journal import replayed, stored
 from tests.services.rows import add_images, add_tags
 
@@ -323,6 +324,7 @@ def test_in_any_order_no_label_is_lost_and_the_journal_tells_them_all(
             with contextlib.suppress(AnnotatorError):
                 act(workspace, seq, name, *arguments)
             assert replayed(workspace) == stored(workspace)
+            assert test_review_tally.counted(workspace) == test_review_tally.stored(workspace)
             if name not in ("take back", "answer"):
                 # What a person said of an image is still there, by whatever name.
                 assert {key[0::2] for key in stored(workspace)} == pairs
