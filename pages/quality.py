@@ -9,7 +9,7 @@ import pandas as pd
 import streamlit as st
 
 from annotator.errors import AnnotatorError
-from annotator.services import agreement, gold, label_errors, reliability, round_views, send_back, skill
+from annotator.services import gold, label_errors, project_values, reliability, round_views, send_back, skill
 from annotator.terms import LabelState
 from annotator.ui import Visit, menu, open_page, plain
 from annotator.ui.tables import table, table_to_take
@@ -119,7 +119,7 @@ def known(visit: Visit) -> None:
     share = visit.workspace.project.gold_share
     wanted = st.slider(say("quality.share"), 0, 50, round(100 * share), format="%d %%") / 100
     if abs(wanted - share) > 0.004:
-        agreement.change(visit.workspace, [f"gold_share={wanted}"])
+        project_values.change(visit.workspace, [f"gold_share={wanted}"])
         st.toast(say("quality.share_set", share=f"{wanted:.0%}"))
     rows = gold.listed(visit.workspace)
     if not rows:
