@@ -7,7 +7,7 @@ import streamlit as st
 from annotator.services import dashboard, status
 from annotator.services.snapshots import take
 from annotator.snapshot import Snapshot
-from annotator.ui import Visit, open_page
+from annotator.ui import Visit, menu, open_page
 from annotator.ui.charts import learning_curve
 from annotator.ui.tables import table_to_take
 from annotator.ui.words import say
@@ -81,6 +81,7 @@ st.subheader(say("dashboard.people"), help=say("dashboard.agreed_help"))
 who = dashboard.by_person(visit.workspace, snapshot)
 if who:
     table_to_take(who, "people")
+    menu.link("quality", say("dashboard.quality"))
 else:
     st.caption(say("dashboard.no_answers"))
 st.subheader(say("dashboard.tags"))

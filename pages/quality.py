@@ -66,7 +66,7 @@ def skills(visit: Visit) -> None:
     intervals(everybody, "person", "accuracy", visit.workspace.project.skill_floor)
     chosen = st.selectbox(say("quality.person"), [row["person"] for row in everybody], key="skill of")
     columns = {name: st.column_config.NumberColumn(format="percent") for name in RATES}
-    table([row for row in rows if row["person"] == chosen], column_config=columns)
+    table_to_take([row for row in rows if row["person"] == chosen], "skill", column_config=columns)
 
 
 def agreements(visit: Visit) -> None:
@@ -76,9 +76,9 @@ def agreements(visit: Visit) -> None:
         st.caption(say("quality.no_agreement"))
         return
     intervals(rows, "tag", "alpha")
-    table(rows)
+    table_to_take(rows, "agreement")
     with st.expander(say("quality.between_two")):
-        table(reliability.between_two(visit.workspace))
+        table_to_take(reliability.between_two(visit.workspace), "between-two")
 
 
 def errors(visit: Visit) -> None:

@@ -16,18 +16,14 @@ from annotator.services import (
     standing_audit,
 )
 from annotator.terms import RoundStatus
-from annotator.ui import Visit, menu, open_page, plain, table_height
+from annotator.ui import Visit, menu, open_page, plain
+from annotator.ui.tables import table, table_to_take
 from annotator.ui.words import say
 
 KINDS = {"by people": "#1c83e1", "settled present": "#21a559", "settled absent": "#7d8590", "open": "#c3c9d1"}
 STAGES = {"open": "#c3c9d1", "audited": "#1c83e1", "present": "#21a559", "absent": "#7d8590"}
 SIDES = {"accept": "#21a559", "reject": "#7d8590"}
 MOST_BARS = 40  # tags; beyond, the table says it better
-
-
-def table(rows: list[dict], **columns: object) -> None:
-    shown = pd.DataFrame(rows)
-    st.dataframe(shown, hide_index=True, width="stretch", height=table_height(len(shown)), column_config=columns)
 
 
 def bar(name: str) -> object:
@@ -59,7 +55,8 @@ def proven(visit: Visit) -> None:
         )
         places = alt.expr.indexof(list(KINDS), alt.datum.who)
         st.altair_chart(chart.transform_calculate(place=places).mark_bar())
-    table(rows, precision=bar("precision"), recall=bar("recall"), confidence=bar("confidence"))
+    shares = ("precision", "recall", "confidence")
+    table_to_take(rows, "proven", column_config={share: bar(share) for share in shares})
 
 
 def plan(visit: Visit) -> None:
@@ -76,7 +73,7 @@ def at_work(visit: Visit, number: int) -> None:
     st.subheader(say("rounds.waits", number=number))
     report = rounds.progress(visit.workspace)
     if report["sets"]:
-        table(report["sets"], proven=bar("certified"))
+        table_to_take(report["sets"], "audits", column_config={"proven": bar("certified")})
     outside = ", ".join(f"{plain(name)} {count:,}" for name, count in report["outside"].items() if count)
     if outside:
         st.caption(say("rounds.outside", counts=outside))
@@ -88,7 +85,7 @@ def opposed(visit: Visit) -> None:
     if rows:
         with st.expander(say("rounds.contradictions", count=len(rows))):
             st.caption(say("rounds.contradictions_help"))
-            table(rows)
+            table_to_take(rows, "contradictions")
 
 
 def closer(visit: Visit, number: int | None) -> None:
@@ -191,7 +188,7 @@ def beside(visit: Visit, numbers: list[int]) -> None:
         if first == second:
             st.info(say("rounds.compare_same"))
         else:
-            table(round_compare.compare(visit.workspace, first, second))
+            table_to_take(round_compare.compare(visit.workspace, first, second), "compared")
 
 
 def recompute(visit: Visit, number: int) -> None:
@@ -246,7 +243,7 @@ closer(visit, history[-1]["number"] if history else None)
 if history:
     funnel(visit)
     st.subheader(say("rounds.all"))
-    table(history)
+    table_to_take(history, "rounds")
     beside(visit, [entry["number"] for entry in history])
     way_back(visit, history)
 else:

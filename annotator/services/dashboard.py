@@ -11,7 +11,7 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from annotator.errors import AnnotatorError
-from annotator.services import certificates
+from annotator.services import certificates, skill
 from annotator.services.pace import capped_seconds
 from annotator.services.rights import Right, needs
 from annotator.services.snapshots import take
@@ -28,8 +28,10 @@ TIMED = Submission.mode.is_distinct_from(WorkMode.BULK)  # a bulk answer's secon
 
 @needs(Right.REVIEW, logged=False)
 def by_person(workspace: Workspace, snapshot: Snapshot | None = None) -> list[dict[str, Any]]:
-    """One row a person who ever answered: how much, how fast, how often the accepted label says the same."""
+    """One row a person who ever answered: how much, how fast, how often the accepted label says the same, and the share
+    of right answers where the answer is known."""
     snapshot = take(workspace) if snapshot is None else snapshot
+    right = {row["person"]: row["accuracy"] for row in skill.skills(workspace) if row["tag"] == skill.ALL_TAGS}
     with workspace.reading() as session:
         work = {
             person_id: (pictures, answers, seconds or 0.0, last)
@@ -57,6 +59,7 @@ def by_person(workspace: Workspace, snapshot: Snapshot | None = None) -> list[di
                     "hours": round(seconds / 3600, 2),
                     "answers a minute": round(60 * answers / seconds, 1) if seconds else None,
                     "same as accepted": round(same / labels, 4) if labels else None,
+                    "skill": right.get(person.name),
                     "last answer": last,
                 }
             )

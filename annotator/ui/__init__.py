@@ -21,6 +21,8 @@ STYLE = """
 /* White on the dark theme's own primary colour would be 2.5 to 1. */
 [data-testid^="stBaseButton-primary"]:not(:disabled) { background: #1d4ed8; border-color: #1d4ed8; color: #fff; }
 [data-testid="stCaptionContainer"], [data-testid="stCaptionContainer"] p { color: inherit; }
+/* Streamlit's own download leaves cells as they are, those too that a spreadsheet would run: tables.table_to_take. */
+[data-testid="stElementToolbarButton"]:has([aria-label="Download as CSV"]) { display: none; }
 [data-testid="stCaptionContainer"] { opacity: 0.8; } /* its own grey is too pale on white: 3.9 to 1 */
 </style>
 """

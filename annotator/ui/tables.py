@@ -19,9 +19,9 @@ def table(rows: Rows, *, most: int = 14, **options: Any) -> Any:
     return st.dataframe(frame, hide_index=True, width="stretch", height=table_height(len(frame), most), **options)
 
 
-def table_to_take(rows: Rows, name: str) -> None:
-    """Show `rows`, and offer them as NAME.csv."""
-    table(rows)
+def table_to_take(rows: Rows, name: str, **options: Any) -> None:
+    """Show `rows`, and offer them as NAME.csv; `options` are those of `table`."""
+    table(rows, **options)
     label = say("dashboard.download")
     written = csv_of(pd.DataFrame(rows))
     st.download_button(label, written, f"{name}.csv", "text/csv", key=f"download-{name}", on_click="ignore")

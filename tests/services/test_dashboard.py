@@ -1,6 +1,7 @@
-from annotator.services import dashboard, labelling
+from annotator.services import dashboard, labelling, verdicts
 from annotator.services.answers import Answer
-from annotator.terms import LabelState, WorkMode
+from annotator.services.judgements import Judgement
+from annotator.terms import LabelState, Verdict, WorkMode
 from annotator.workspace import Workspace
 from tests.services.rows import add_images, add_tags
 
@@ -26,6 +27,11 @@ def test_each_person_is_counted_with_pace_and_agreement(any_workspace: Workspace
     assert (anna["pictures"], anna["today"], anna["answers a minute"]) == (3, 3, 30.0)
     assert (anna["labels"], anna["same as accepted"]) == (2, 0.5)  # of two to one, the majority's is accepted
     assert bert["same as accepted"] == 1.0
+    assert anna["skill"] is None
+    verdicts.decide(any_workspace, "rita", [Judgement(row, 1, Verdict.ACCEPTED) for row in (0, 1)])
+    assert {row["person"]: row["skill"] for row in dashboard.by_person(any_workspace)} == {
+        "anna": 0.5, "bert": 1.0, "carl": 1.0,
+    }  # fmt: skip
 
 
 def test_days_add_up_to_the_answers(any_workspace: Workspace) -> None:

@@ -126,6 +126,16 @@ def test_no_picture_travels_as_base64(page: Page, served: Served) -> None:
     assert not [address for address in addresses if address.startswith("data:")]
 
 
+def test_a_table_offers_only_the_download_that_guards_its_cells(page: Page, served: Served) -> None:
+    open_whole(page, served, "dashboard")
+    page.get_by_test_id("stDataFrame").first.hover()
+    page.get_by_label("Fullscreen").first.wait_for()
+    unguarded = page.get_by_label("Download as CSV")
+    assert unguarded.count()
+    assert not any(one.is_visible() for one in unguarded.all())
+    assert page.get_by_role("button", name="Download", exact=True).first.is_visible()
+
+
 def test_focus_is_seen(page: Page, served: Served) -> None:
     VerifyPage(page, served, "tree")
     page.keyboard.press("ArrowRight")
