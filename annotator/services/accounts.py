@@ -60,11 +60,13 @@ def sign_in(workspace: Workspace, name: str, password: str, address: str = "") -
 
 
 def sign_in_by_email(workspace: Workspace, email: str) -> SignedIn:
-    """Whom an identity provider vouches for. Raises ForbiddenError for an address nobody was given."""
+    """Whom an identity provider vouches for. Raises ForbiddenError for an address nobody was given, and for a pause."""
     with workspace.reading() as session:
         person = session.scalar(select(Annotator).where(Annotator.email == email.strip().casefold()))
-        if person is None or person.paused:
+        if person is None:
             raise ForbiddenError(f"{email} has no account here; an admin adds it: annotator people add NAME --email")
+        if person.paused:
+            raise ForbiddenError(f"the account of {email} is paused; ask an admin to resume it")
         return SignedIn(person.name, person.stamp)
 
 

@@ -55,10 +55,10 @@ async def invitation(request: Request) -> Response:
 
 
 async def sign_out(request: Request) -> Response:
-    """POST /sign-out."""
+    """POST /sign-out. Where an identity provider is asked, its sign-in ends too, by way of Streamlit's route."""
     if not signing.is_same_site(current(), request):
         return _page("Sign in", "this address serves its own pages only", "", {}, 403, has_form=False)
-    response = RedirectResponse("/sign-in", 303)
+    response = RedirectResponse("/auth/logout" if current().settings.oidc else "/sign-in", 303)
     response.delete_cookie(signing.COOKIE, path="/")
     return response
 

@@ -5,6 +5,7 @@ from starlette.applications import Starlette
 from starlette.testclient import TestClient
 
 from annotator.services import accounts
+from annotator.settings import Settings
 from annotator.terms import Role
 from annotator.web import sign_in, signing
 from annotator.workspace import Workspace
@@ -79,4 +80,11 @@ def test_an_invitation_makes_an_account_and_signs_in(client: TestClient, workspa
 def test_signing_out_takes_the_cookie_away(client: TestClient) -> None:
     client.post("/sign-in", data={"name": "Ada", "password": PASSWORD})
     assert client.post("/sign-out").headers["location"] == "/sign-in"
+    assert signing.COOKIE not in client.cookies
+
+
+def test_signing_out_ends_the_sign_in_at_the_provider_too(client: TestClient, workspace: Workspace) -> None:
+    workspace.settings = Settings(oidc=True)
+    client.post("/sign-in", data={"name": "Ada", "password": PASSWORD})
+    assert client.post("/sign-out").headers["location"] == "/auth/logout"
     assert signing.COOKIE not in client.cookies
