@@ -16,6 +16,7 @@ OPTIONS: dict[str, Any] = {
     "client.showErrorLinks": False,  # no links to other people's services with our error texts
     "client.showSidebarNavigation": False,
     "server.fileWatcherType": "none",
+    "server.maxUploadSize": 32,  # MB, kept in memory as long as the page is open; Streamlit's own limit is 200
     "theme.primaryColor": "#1d4ed8",  # dark enough for text on its own tint
     "theme.baseRadius": "medium",
     "theme.dark.primaryColor": "#60a5fa",
