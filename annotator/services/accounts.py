@@ -35,6 +35,8 @@ class SignedIn:
 
     name: str
     stamp: int
+    sitting: str = ""
+    """Which of the person's sign-ins it is: a sign-out ends this one in all tabs of the browser, and no other."""
 
 
 def sign_in(workspace: Workspace, name: str, password: str, address: str = "") -> SignedIn:

@@ -1,7 +1,10 @@
 """What an identity provider says of a person (OpenID Connect Core 1.0, section 5.1), and what counts of it."""
 
+import hashlib
+import json
 import time
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from annotator.errors import ForbiddenError
@@ -21,7 +24,14 @@ def sign_in(workspace: Workspace, claims: Mapping[str, Any], now: float | None =
     signed = claims.get("iat")
     if not isinstance(signed, int | float) or (time.time() if now is None else now) - signed > FRESH_SECONDS:
         return None
-    return accounts.sign_in_by_email(workspace, _address(claims, trusting=workspace.settings.oidc_trusts_email))
+    who = accounts.sign_in_by_email(workspace, _address(claims, trusting=workspace.settings.oidc_trusts_email))
+    return replace(who, sitting=_sitting(claims))
+
+
+def _sitting(claims: Mapping[str, Any]) -> str:
+    """The same for the same ID token: after a sign-out it must not count again."""
+    signed = [claims.get(name) for name in ("iss", "sub", "iat", "nonce")]
+    return hashlib.sha256(json.dumps(signed, default=str).encode()).hexdigest()[:32]
 
 
 def _address(claims: Mapping[str, Any], *, trusting: bool) -> str:

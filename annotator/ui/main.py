@@ -58,7 +58,7 @@ def ask_to_sign_in(workspace: Workspace) -> None:
         st.html(SIGN_OUT.format(say("menu.sign_in_otherwise")))
         st.stop()
     if vouched is not None:
-        st.info(plain(say("menu.signing_in", name=vouched)))
+        st.info(plain(say("menu.signing_in", name=vouched.name)))
         enter(workspace, vouched)
         st.stop()
     if workspace.settings.oidc:

@@ -13,7 +13,9 @@ from streamlit.errors import StreamlitSecretNotFoundError
 
 from annotator.errors import UsageError
 from annotator.services import claims
+from annotator.services.accounts import SignedIn
 from annotator.settings import Settings
+from annotator.web import signing
 from annotator.workspace import Workspace
 
 SECRETS = Path(".streamlit") / "secrets.toml"
@@ -44,9 +46,12 @@ def prepare(settings: Settings) -> None:
         )
 
 
-def vouched_for(workspace: Workspace) -> str | None:
-    """The account of whom the provider vouched for just now; None where it did not. Raises ForbiddenError."""
+def vouched_for(workspace: Workspace) -> SignedIn | None:
+    """The account of whom the provider vouched for just now; None where it did not, or where a sign-out came since.
+
+    Raises ForbiddenError.
+    """
     if not workspace.settings.oidc or not st.user.is_logged_in:
         return None
     who = claims.sign_in(workspace, st.user.to_dict())
-    return None if who is None else who.name
+    return None if who is None or signing.has_ended(who.sitting) else who

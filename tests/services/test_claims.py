@@ -64,3 +64,8 @@ def test_what_was_signed_long_ago_opens_nothing(team: Workspace, signed: Any) ->
 
 def test_what_was_signed_within_the_time_does(team: Workspace) -> None:
     assert claims.sign_in(team, {**SAID, "iat": NOW - claims.FRESH_SECONDS + 1}, NOW) is not None
+
+
+def test_each_sign_in_at_the_provider_is_a_sitting_of_its_own(team: Workspace) -> None:
+    signed = [claims.sign_in(team, {**SAID, "nonce": nonce}, NOW) for nonce in ("a", "a", "b")]
+    assert signed[0] == signed[1] != signed[2]

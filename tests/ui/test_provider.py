@@ -76,14 +76,19 @@ def test_whom_an_admin_named_gets_in_with_their_role_and_out_again(
     cookies = our_cookies(page)
     assert signing.person_of(served.workspace, cookies[signing.COOKIE]) == "Olga"
     assert page.request.get(f"{served.base}/api/tags").status == 200
+    other_tab = page.context.new_page()
+    other_tab.goto(served.base)
+    other_tab.get_by_role("button", name="Train now").wait_for()
     page.locator("[data-testid=stExpandSidebarButton]").click()
     page.get_by_role("button", name="Sign out").click()
     page.get_by_role("button", name=BUTTON).wait_for()
     assert provider.signed_out == 1
     assert our_cookies(page) == {}
     assert page.request.get(f"{served.base}/api/tags").status == 401
-    page.goto(f"{served.base}/export")
-    page.get_by_text("Sign in first").wait_for()
+    other_tab.get_by_role("link", name="Review").first.click()  # without loading anything anew
+    other_tab.get_by_text("Sign in first").wait_for()
+    page.wait_for_timeout(500)
+    assert our_cookies(page) == {}
 
 
 def test_who_is_refused_reads_why_and_can_sign_in_as_somebody_else(

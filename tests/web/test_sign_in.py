@@ -87,6 +87,25 @@ def test_signing_out_takes_the_cookie_away(client: TestClient) -> None:
     assert signing.COOKIE not in client.cookies
 
 
+def test_signing_out_ends_every_cookie_and_page_of_this_sign_in_and_no_other(
+    client: TestClient, workspace: Workspace
+) -> None:
+    client.post("/sign-in", data={"name": "Ada", "password": PASSWORD})
+    first = client.cookies[signing.COOKIE]
+    token = signing.page_token(workspace, "Ada", signing.sitting_of(workspace, first))
+    traded = signing.trade(workspace, token)
+    assert traded is not None
+    renewed = signing.cookie_of(workspace, traded)
+    client.cookies.clear()
+    client.post("/sign-in", data={"name": "Ada", "password": PASSWORD})
+    elsewhere = client.cookies[signing.COOKIE]
+    client.cookies.clear()
+    client.post("/sign-out", headers={"cookie": f"{signing.COOKIE}={first}"})
+    assert signing.person_of(workspace, first) is None and signing.person_of(workspace, renewed) is None
+    assert signing.trade(workspace, token) is None
+    assert signing.person_of(workspace, elsewhere) == "Ada"
+
+
 def test_signing_out_ends_the_sign_in_at_the_provider_too(client: TestClient, workspace: Workspace) -> None:
     workspace.settings = Settings(oidc=True)
     client.post("/sign-in", data={"name": "Ada", "password": PASSWORD})
