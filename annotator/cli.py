@@ -276,7 +276,7 @@ def project(
     as_json: AsJson = False,
 ) -> None:
     """Show what the project agreed on, or change it."""
-    from annotator.services.agreement import change, described
+    from annotator.services.project_values import change, described
 
     with opened(folder) as workspace:
         if changes:

@@ -3,14 +3,12 @@
 import pandas as pd
 import streamlit as st
 
-from annotator import jobs
-from annotator.errors import AnnotatorError
 from annotator.services import models, savings, status
-from annotator.terms import JobState
-from annotator.ui import Visit, menu, open_page, plain
+from annotator.ui import Visit, menu, open_page
 from annotator.ui.charts import learning_curve
 from annotator.ui.tables import table
 from annotator.ui.words import say
+from annotator.ui.working import ask, worker
 
 
 def numbers(counts: dict, today: int) -> None:
@@ -50,31 +48,6 @@ def next_step(counts: dict) -> None:
             menu.link("work", say("home.label"))
         with rounds:
             menu.link("rounds", say("home.propose"))
-
-
-def ask(visit: Visit, kind: str, **arguments: bool) -> None:
-    try:
-        jobs.enqueue(visit.workspace, kind, **arguments)
-    except AnnotatorError as error:
-        st.error(plain(str(error)))
-
-
-@st.fragment(run_every=2)
-def worker(visit: Visit) -> None:
-    """What runs now, with a bar; and the last outcomes."""
-    found = jobs.list_jobs(visit.workspace, newest=6)
-    waiting = say("home.waiting")
-    for job in [job for job in found if job.is_open]:
-        bar, button = st.columns([6, 1], vertical_alignment="center")
-        share = job.done / job.total if job.total else 0.0
-        text = f"{job.kind}: {job.what} {job.done:,} / {job.total:,}" if job.total else f"{job.kind}: {waiting}"
-        bar.progress(min(1.0, share), text=f"{text} ({say('home.stalled')})" if job.stalled else text)
-        if button.button(say("home.cancel"), key=f"cancel-{job.id}"):
-            jobs.cancel(visit.workspace, job.id)
-    for job in [job for job in found if job.state == JobState.FAILED][:1]:
-        st.warning(say("home.failed", kind=job.kind, error=job.error))
-    if not any(job.is_open for job in found):
-        st.caption(say("home.idle"))
 
 
 def saving(visit: Visit) -> None:

@@ -9,11 +9,12 @@ import pandas as pd
 import streamlit as st
 
 from annotator.errors import AnnotatorError
-from annotator.services import agreement, gold, reliability, round_views, send_back, skill
+from annotator.services import gold, label_errors, project_values, reliability, round_views, send_back, skill
 from annotator.terms import LabelState
-from annotator.ui import Visit, open_page, plain
-from annotator.ui.tables import table
+from annotator.ui import Visit, menu, open_page, plain
+from annotator.ui.tables import table, table_to_take
 from annotator.ui.words import say
+from annotator.ui.working import ask, worker
 
 FELL_COLOUR, POINT = "#c2410c", "#1c83e1"
 MOST_BARS, ROW = 40, 26  # rows of a chart, and the pixels of one
@@ -80,12 +81,45 @@ def agreements(visit: Visit) -> None:
         table(reliability.between_two(visit.workspace))
 
 
+def errors(visit: Visit) -> None:
+    st.subheader(say("quality.errors_title"), help=say("quality.errors_help"))
+    found = label_errors.latest(visit.workspace)
+    if found is None:
+        st.caption(say("quality.errors_never"))
+    else:
+        counts = found["counts"]
+        when = datetime.fromisoformat(found["at"]).strftime("%Y-%m-%d %H:%M")
+        told = {"suspects": counts["suspects"], "missing": counts["missing"], "twins": counts["near-duplicates"]}
+        st.write(say("quality.errors_at", **told, images=counts["images"], at=when))
+    look, review = st.columns(2)
+    if look.button(say("quality.errors_look"), width="stretch"):
+        ask(visit, "label_errors")
+    with review:
+        menu.link("review", say("quality.errors_review"))
+    worker(visit, "label_errors")
+    if found is not None:
+        listed(visit, found)
+
+
+def listed(visit: Visit, found: dict) -> None:
+    if found["suspects"]:
+        with st.expander(say("quality.errors_list")):
+            table_to_take(found["suspects"], "label-errors")
+    if found["leaks"]:
+        with st.expander(say("quality.errors_leaks", count=len(found["leaks"]))):
+            table_to_take(found["leaks"], "split-leaks")
+    if st.button(say("quality.errors_compare")):
+        brought = label_errors.compare(visit.workspace)
+        words = "quality.errors_no_fix" if brought["before"] is None else "quality.errors_compared"
+        st.write(say(words, **brought))
+
+
 def known(visit: Visit) -> None:
     st.subheader(say("quality.gold_title"), help=say("quality.gold_help"))
     share = visit.workspace.project.gold_share
     wanted = st.slider(say("quality.share"), 0, 50, round(100 * share), format="%d %%") / 100
     if abs(wanted - share) > 0.004:
-        agreement.change(visit.workspace, [f"gold_share={wanted}"])
+        project_values.change(visit.workspace, [f"gold_share={wanted}"])
         st.toast(say("quality.share_set", share=f"{wanted:.0%}"))
     rows = gold.listed(visit.workspace)
     if not rows:
@@ -189,7 +223,7 @@ def done(visit: Visit) -> None:
 
 visit = open_page("quality")
 st.caption(say("quality.intro"))
-for part in (alarms, skills, agreements, known, stretches):
+for part in (alarms, skills, agreements, errors, known, stretches):
     try:
         part(visit)
     except AnnotatorError as error:  # what this person may not do, or somebody else undid meanwhile

@@ -10,7 +10,7 @@ from annotator.learning.heads import HEADS
 from annotator.learning.losses import LOSSES
 from annotator.learning.queries import DEFAULT, QUERIES
 from annotator.learning.replay import Recipe
-from annotator.services import agreement, replaying
+from annotator.services import project_values, replaying
 from annotator.ui import Visit, open_page, plain, table_height
 from annotator.ui.words import say
 
@@ -62,7 +62,7 @@ def adopt(visit: Visit, rows: list[dict]) -> None:
     left, right = st.columns([3, 1], vertical_alignment="bottom")
     chosen = left.selectbox(say("replay.adopt_which"), range(len(rows)), format_func=names.__getitem__)
     if right.button(say("replay.adopt"), width="stretch"):
-        agreement.change(visit.workspace, [f"{part}={rows[chosen][part]}" for part in CHOICES])
+        project_values.change(visit.workspace, [f"{part}={rows[chosen][part]}" for part in CHOICES])
         st.toast(say("replay.adopted", name=names[chosen]))
 
 

@@ -34,23 +34,30 @@ def prompt_ensemble(
     tags: Sequence[str],
     templates: Sequence[str] = PROMPT_TEMPLATES,
     synonyms: Mapping[str, Sequence[str]] | None = None,
+    prompts: Mapping[str, Sequence[str]] | None = None,
 ) -> Float:
     """(C, D) unit vectors: of each tag the mean of the unit vectors of its names in all templates, as in CLIP.
 
-    Each template holds the place of the name as {}; `synonyms` maps a tag to its other names.
+    Each template holds the place of the name as {}; `synonyms` maps a tag to its other names. `prompts` maps a tag to
+    texts of its own, which are taken in place of the templates and need not name it.
     Raises UsageError for a template without {}.
     """
     wrong = [template for template in templates if "{}" not in template]
     if wrong or not templates:
         raise UsageError(f"prompt template {wrong[0] if wrong else ''!r} has no place for a tag; write it as {{}}")
-    names = [(tag, *(synonyms or {}).get(tag, ())) for tag in tags]
-    # replace, not format: a tag may hold braces of its own
-    texts = [template.replace("{}", name) for own in names for name in own for template in templates]
+    texts = [
+        _texts((tag, *(synonyms or {}).get(tag, ())), (prompts or {}).get(tag, ()) or templates) for tag in tags
+    ]  # fmt: skip
     if not texts:
         return np.empty((0, 0), np.float32)
-    vectors = _unit(np.asarray(encode(texts), np.float32))
-    counts = np.array([len(own) * len(templates) for own in names])
+    vectors = _unit(np.asarray(encode([text for own in texts for text in own]), np.float32))
+    counts = np.array([len(own) for own in texts])
     return _unit(np.add.reduceat(vectors, np.concatenate([[0], np.cumsum(counts)[:-1]]), axis=0))
+
+
+def _texts(names: Sequence[str], forms: Sequence[str]) -> list[str]:
+    """Each name in each form, once; replace, not format: a tag may hold braces of its own."""
+    return list(dict.fromkeys(form.replace("{}", name) for name in names for form in forms))
 
 
 def scores(images: Vectors, texts: Vectors) -> Float:

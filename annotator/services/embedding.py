@@ -28,7 +28,7 @@ from annotator.scoring.zero_shot import PROMPT_TEMPLATES, Encode, prompt_ensembl
 from annotator.services.rights import Right, needs
 from annotator.snapshot import SnapshotTag
 from annotator.workspace import Workspace
-from db.models import Image, ImageFile
+from db.models import Image, ImageFile, Tag
 
 FLUSH_SECONDS = 10.0  # the most work a killed run has to do again
 FAILED = "failed.json"  # rows without a vector, tried again by the next run
@@ -110,7 +110,8 @@ def has_texts(workspace: Workspace) -> bool:
 def text_vectors(workspace: Workspace, tags: Sequence[SnapshotTag]) -> NDArray[np.float32] | None:
     """(C, D) vector of each tag by the backbone embedded last; None when it has no text tower.
 
-    Kept in a file by name, because a text tower is slow to open and tags rarely change.
+    A tag's own prompts count in place of the usual templates. Kept in a file by name, because a text tower is slow to
+    open and tags rarely change.
     """
     file = workspace.folder / "embeddings" / "current.json"
     if not has_texts(workspace):
@@ -118,14 +119,16 @@ def text_vectors(workspace: Workspace, tags: Sequence[SnapshotTag]) -> NDArray[n
     note = json.loads(file.read_text())
     cache = workspace.embeddings_folder(note["name"]) / "tags.npz"
     synonyms = {tag.name: tag.synonyms for tag in tags}
-    prompts = [synonyms, PROMPT_TEMPLATES]
-    key = hashlib.sha256(json.dumps(prompts).encode()).hexdigest()
+    with workspace.reading() as session:
+        own = dict(session.execute(select(Tag.id, Tag.prompts)).all())
+    prompts = {tag.name: own[tag.id] for tag in tags if own.get(tag.id)}
+    key = hashlib.sha256(json.dumps([synonyms, PROMPT_TEMPLATES, prompts]).encode()).hexdigest()
     if cache.exists():
         with np.load(cache, allow_pickle=False) as kept:
             if str(kept["key"]) == key:
                 return np.asarray(kept["vectors"], np.float32)
     backbone = cached_backbone(note["spec"], workspace.settings.device)
-    vectors = prompt_ensemble(encoder(backbone), [tag.name for tag in tags], synonyms=synonyms)
+    vectors = prompt_ensemble(encoder(backbone), [tag.name for tag in tags], synonyms=synonyms, prompts=prompts)
     buffer = io.BytesIO()
     np.savez(buffer, vectors=vectors, key=np.array(key))
     write_whole(cache, buffer.getvalue())

@@ -7,6 +7,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from annotator.services import embedding, imported_arrays, models, searching, suggesting, tiles
+from annotator.services.image_facts import is_gold
 from annotator.services.label_store import parts
 from annotator.services.votes import live_tags
 from annotator.snapshot import SnapshotTag
@@ -94,7 +95,7 @@ def _neighbours(workspace: Workspace, row: int) -> list[dict[str, Any]]:
         tags: dict[int, list[str]] = {}
         for part in parts([other for other, _ in near]):
             query = select(Label.image_row, Tag.name, Label.state).join(Tag, Tag.id == Label.tag_id)
-            query = query.where(Label.image_row.in_(part))
+            query = query.where(Label.image_row.in_(part), ~is_gold())  # who is asked about it must not find it here
             for other, name, state in session.execute(query.distinct().order_by(Tag.name)):
                 shown = tags.setdefault(other, [])
                 if state == LabelState.POSITIVE and name not in shown:

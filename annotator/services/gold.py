@@ -11,13 +11,13 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from sqlalchemy import delete, exists, select
+from sqlalchemy import delete, select
 from sqlalchemy.orm import Session
 
 from annotator.errors import BadInputError, TableError, UsageError
 from annotator.importers.addresses import local_uri
 from annotator.importers.delimited import Table, open_text
-from annotator.services.image_facts import names_of
+from annotator.services.image_facts import is_gold, names_of
 from annotator.services.label_files import STATES, find_image, find_tag
 from annotator.services.label_store import parts
 from annotator.services.people import annotator_called
@@ -57,9 +57,8 @@ def declare_reviewed(
     if count < 1:
         raise UsageError(f"{count} reviewed pairs; ask for at least 1")
     with workspace.transaction() as session:
-        is_gold = exists().where(Gold.image_row == Review.image_row, Gold.tag_id == Review.tag_id)
         query = select(Review.image_row, Review.tag_id, Review.state).join(Tag).where(
-            Review.state != LabelState.UNKNOWN, Tag.archived.is_(False), ~is_gold
+            Review.state != LabelState.UNKNOWN, Tag.archived.is_(False), ~is_gold(Review)
         ).order_by(Review.image_row, Review.tag_id)  # fmt: skip
         if tag is not None:
             query = query.where(Review.tag_id == find_tag(session, tag).id)
@@ -118,12 +117,11 @@ def listed(workspace: Workspace) -> list[dict[str, Any]]:
 
 def own_answers(workspace: Workspace, annotator: str, tag_id: int, most: int = 200) -> list[dict[str, Any]]:
     """The person's newest answers on a tag that are not known yet: what they may choose from."""
-    is_gold = exists().where(Gold.image_row == Label.image_row, Gold.tag_id == Label.tag_id)
     query = (
         select(Label.image_row, Label.state).join(Annotator)
         .where(
             Annotator.name == annotator, Label.tag_id == tag_id, Label.state != LabelState.UNKNOWN,
-            Label.kind != TaskKind.GOLD, ~is_gold,
+            Label.kind != TaskKind.GOLD, ~is_gold(),
         )
         .order_by(Label.at.desc(), Label.image_row).limit(most)
     )  # fmt: skip

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from sqlalchemy import func, select
+from sqlalchemy import ColumnElement, exists, func, select
 from sqlalchemy.orm import Session
 
 from annotator.learning.splits import assign_splits
@@ -29,6 +29,11 @@ def image_count(session: Session) -> int:
     """Images in the workspace; their rows are 0 to this without a gap."""
     last = session.scalar(select(func.max(Image.row)))
     return 0 if last is None else last + 1
+
+
+def is_gold(table: type[Label | Review] = Label) -> ColumnElement[bool]:
+    """Of a label or review in a query: whether the answer on its pair is declared known."""
+    return exists().where(Gold.image_row == table.image_row, Gold.tag_id == table.tag_id)
 
 
 def splits_of(workspace: Workspace, session: Session, rows: Sequence[int]) -> dict[int, Split]:

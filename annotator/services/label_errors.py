@@ -30,6 +30,7 @@ from annotator.learning.label_errors import (
 from annotator.progress import Progress, silent
 from annotator.services import tiles, training
 from annotator.services.embedding import current_backbone, text_vectors
+from annotator.services.image_facts import names_of
 from annotator.services.label_error_file import Suspect, read_all, write
 from annotator.services.review_causes import wrong_given
 from annotator.services.review_pairs import majority, votes_on
@@ -38,7 +39,7 @@ from annotator.services.snapshots import take
 from annotator.snapshot import SPLIT_CODES, Snapshot
 from annotator.terms import LabelState
 from annotator.workspace import Workspace
-from db.models import Review
+from db.models import Review, Tag
 
 FEWEST_IMAGES = 20
 MOST_SUSPECTS, MOST_MISSING = 5000, 1000
@@ -89,6 +90,31 @@ def report(workspace: Workspace, most: int = 50) -> dict[str, Any]:
     if found is None:
         raise MissingError(f"nobody looked for label errors yet; do: annotator label-errors -w {workspace.folder}")
     return {**found, "suspects": found["suspects"][:most], "comparison": compare(workspace)}
+
+
+@needs(Right.REVIEW, logged=False)
+def latest(workspace: Workspace, most: int = 200) -> dict[str, Any] | None:
+    """What the last search found, for people to read; None before the first.
+
+    `at`, `counts`; `suspects` {name, tag, label, chance, why, kind}, the likeliest first, at most `most` of them;
+    `leaks` {name, group, split}: near-duplicates that lie in more than one split.
+    """
+    found = read_all(workspace)
+    if found is None:
+        return None
+    likely = sorted(found["suspects"], key=lambda one: -one["chance"])[:most]
+    with workspace.reading() as session:
+        names = names_of(session, [*(one["row"] for one in likely), *(one["image"] for one in found["leaks"])])
+        tags = dict(session.execute(select(Tag.id, Tag.name)).all())
+    suspects = [
+        {
+            "name": names[one["row"]], "tag": tags[one["tag_id"]], "label": LabelState(one["state"]).name.lower(),
+            "chance": round(one["chance"], 3), "why": one["words"], "kind": one["kind"],
+        }
+        for one in likely
+    ]  # fmt: skip
+    leaks = [{"name": names[one["image"]], "group": one["group"], "split": one["split"]} for one in found["leaks"]]
+    return {"at": found["at"], "counts": found["counts"], "suspects": suspects, "leaks": leaks}
 
 
 def compare(workspace: Workspace) -> dict[str, Any]:

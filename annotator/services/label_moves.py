@@ -1,4 +1,4 @@
-"""Labels and reviews of one tag become those of another, each step in the journal, and back."""
+"""Labels of one tag become those of another, each step in the journal, and back."""
 
 from collections import defaultdict
 from collections.abc import Iterator
@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session, aliased
 
 from annotator.services.label_store import UNDO, Pair, parts, restore
 from annotator.terms import LabelState
-from db.models import JournalEntry, Label, Review, VocabularyChange
+from db.models import JournalEntry, Label, VocabularyChange
 from db.types import UtcDateTime
 
 STRENGTH = {LabelState.NEGATIVE: 0, LabelState.UNKNOWN: 1, LabelState.POSITIVE: 2}
@@ -120,52 +120,3 @@ def moved_since(session: Session, submission_id: int) -> VocabularyChange | None
         .limit(1)
     )  # fmt: skip
     return session.scalar(query)
-
-
-def move_reviews(session: Session, source: int, target: int) -> dict[str, Any]:
-    """Verdicts on `source` become those on `target`: {"before": both tags' verdicts on these images, "after": what is
-    said of `target` there now}."""
-    moving = session.scalars(select(Review).where(Review.tag_id == source)).all()
-    before, after = [], []
-    for review in moving:
-        twin = session.get(Review, (review.image_row, target))
-        before += [_written(one) for one in (review, twin) if one is not None]
-        session.delete(review)
-        if twin is None:
-            twin = Review(image_row=review.image_row, tag_id=target)
-            session.add(twin)
-        if twin.state is None or STRENGTH[review.state] > STRENGTH[twin.state]:
-            twin.reviewer_id, twin.state, twin.at = review.reviewer_id, review.state, review.at
-        after.append(_written(twin))
-    session.flush()
-    return {"before": before, "after": after}
-
-
-def take_back_reviews(session: Session, moved: dict[str, Any]) -> int:
-    """Undo `move_reviews`; a verdict that was given since stays."""
-    before = {(one["image_row"], one["tag_id"]): one for one in moved["before"]}
-    targets = {(one["image_row"], one["tag_id"]): one for one in moved["after"]}
-    for key, one in targets.items():
-        review = session.get(Review, key)
-        if review is None or _written(review) != one:
-            before.pop(key, None)
-        elif key not in before:
-            session.delete(review)
-    for key, one in before.items():
-        review = session.get(Review, key)
-        if review is None:
-            review = Review(image_row=key[0], tag_id=key[1])
-            session.add(review)
-        elif key not in targets:
-            continue  # given since, on the tag that had gone
-        review.reviewer_id, review.state = one["reviewer_id"], LabelState(one["state"])
-        review.at = datetime.fromisoformat(one["at"])
-    session.flush()
-    return len(targets)
-
-
-def _written(review: Review) -> dict[str, Any]:
-    return {
-        "image_row": review.image_row, "tag_id": review.tag_id, "reviewer_id": review.reviewer_id,
-        "state": int(review.state), "at": review.at.isoformat(),
-    }  # fmt: skip

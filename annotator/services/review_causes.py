@@ -9,8 +9,9 @@ from numpy.typing import NDArray
 from sqlalchemy import and_, or_, select
 from sqlalchemy.orm import aliased
 
-from annotator.services.review_look import MOST, Find, Look, Tally
+from annotator.services.review_look import MOST, Find, Look
 from annotator.services.review_pairs import standing
+from annotator.services.review_tally import Tally
 from annotator.services.vocabulary import relations_of
 from annotator.terms import LabelState
 from db.models import Annotator, Gold, Label, Tag

@@ -2,27 +2,25 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import cached_property, lru_cache
-from itertools import chain
+from functools import cached_property
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from sqlalchemy import ColumnElement, case, exists, func, select
+from sqlalchemy import ColumnElement, exists, select
 from sqlalchemy.orm import Session, aliased
 
 from annotator.services import models
 from annotator.services.image_facts import splits_of
 from annotator.services.label_store import Pair
-from annotator.terms import LabelState, Split
+from annotator.services.review_tally import PAIR_KEY, Ints, Tally, counted, labelled_by
+from annotator.terms import Split
 from annotator.workspace import Workspace
-from db.models import JournalEntry, Label, Model, Review
+from db.models import Label, Model, Review
 
 MOST = 5000  # finds of one cause: more than anybody reviews between two looks
-PAIR_KEY = 1 << 31  # tag ids fit below it: (image, tag) pairs become one sortable integer
 SPLIT_STEP = 2000
 MOST_LOOKED_AT = 20 * MOST  # rows whose split is worked out in one look: a second or two
-Ints = NDArray[np.int64]
 
 
 @dataclass(frozen=True)
@@ -36,26 +34,6 @@ class Find:
     words: str
     waits: bool = False
     """Somebody was asked again and has not answered: it comes last, whatever else is found of it."""
-
-
-@dataclass(frozen=True)
-class Tally:
-    """The votes on each labelled (image, tag) pair: (P,) rows, tag ids, how many said yes, how many no."""
-
-    rows: Ints
-    tags: Ints
-    yes: Ints
-    no: Ints
-
-    @property
-    def keys(self) -> Ints:
-        return self.rows * PAIR_KEY + self.tags
-
-    def columns(self) -> tuple[list[int], list[int], list[int], list[int]]:
-        return self.rows.tolist(), self.tags.tolist(), self.yes.tolist(), self.no.tolist()
-
-    def at(self, places: Any) -> "Tally":
-        return Tally(self.rows[places], self.tags[places], self.yes[places], self.no[places])
 
 
 @dataclass(frozen=True)
@@ -82,13 +60,13 @@ class Look:
     @cached_property
     def tally(self) -> Tally:
         """The votes on all pairs of this look that are still to be decided by a reviewer."""
-        newest = tuple(self.session.scalar(select(func.max(table.id))) for table in (JournalEntry, Label))
-        counted = _counted(self.workspace, newest, self.tag_id)
+        found = counted(self.workspace)
+        if self.tag_id is not None:
+            found = found.at(np.flatnonzero(found.tags == self.tag_id))
         if self.person_id is not None:
-            theirs = _labelled_by(self.workspace, newest, self.person_id)
-            counted = counted.at(np.isin(counted.keys, theirs))
+            found = found.at(np.isin(found.keys, labelled_by(self.workspace, self.person_id)))
         closed = np.array([row * PAIR_KEY + tag for row, tag in self.closed], np.int64)
-        return counted.at(~np.isin(counted.keys, closed)) if len(closed) else counted
+        return found.at(~np.isin(found.keys, closed)) if len(closed) else found
 
     @cached_property
     def closed(self) -> set[Pair]:
@@ -117,23 +95,3 @@ class Look:
             part = rows[start : start + SPLIT_STEP]
             splits = splits_of(self.workspace, self.session, part.tolist())
             yield start, np.array([splits[row] != Split.TRAIN for row in part.tolist()])
-
-
-@lru_cache(maxsize=4)
-def _counted(workspace: Workspace, _newest: tuple[int | None, ...], tag_id: int | None) -> Tally:
-    """All votes (on one tag), counted by the store; kept until a label changes."""
-    votes = [func.sum(case((Label.state == state, 1), else_=0)) for state in (LabelState.POSITIVE, LabelState.NEGATIVE)]
-    with workspace.reading() as session:
-        of_it = Look(workspace, session, tag_id).on(Label.image_row, Label.tag_id)
-        query = select(Label.image_row, Label.tag_id, *votes).where(*of_it).group_by(Label.image_row, Label.tag_id)
-        counted = np.fromiter(chain.from_iterable(session.execute(query)), np.int64).reshape(-1, 4)
-    return Tally(*np.ascontiguousarray(counted.T))
-
-
-@lru_cache(maxsize=4)
-def _labelled_by(workspace: Workspace, _newest: tuple[int | None, ...], person_id: int) -> Ints:
-    """The keys of the pairs that one person labelled; kept until a label changes."""
-    query = select(Label.image_row, Label.tag_id).where(Label.annotator_id == person_id)
-    with workspace.reading() as session:
-        pairs = np.fromiter(chain.from_iterable(session.execute(query)), np.int64).reshape(-1, 2)
-    return pairs[:, 0] * PAIR_KEY + pairs[:, 1]

@@ -20,7 +20,7 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from annotator.errors import MissingError, UnknownNameError
-from annotator.services import review_causes, review_flags
+from annotator.services import review_causes, review_flags, review_screens
 from annotator.services.pace import capped_seconds
 from annotator.services.review_look import Find, Look
 from annotator.services.review_pairs import described
@@ -76,10 +76,13 @@ def queue(
     """`count` items of the queue from place `start` on, with what a reviewer sees beside each; `total` in all.
 
     `by_cause` counts how many items have each cause; a cause counts `review_look.MOST` pairs at most. `have`: (image,
-    tag) pairs that are left out, because they are on the screen already.
+    tag) pairs that are left out, because they are on the screen already; so is what other reviewers were handed in the
+    last `review_screens.HELD_SECONDS`.
     """
-    ranked = [item for item in items(workspace, filter) if (item.row, item.tag_id) not in have]
+    away = {*have, *review_screens.of_others(workspace, workspace.actor)}
+    ranked = [item for item in items(workspace, filter) if (item.row, item.tag_id) not in away]
     page = ranked[start : start + max(0, min(count, MOST_AT_ONCE))]
+    review_screens.put(workspace, workspace.actor, have, [(item.row, item.tag_id) for item in page])
     with workspace.reading() as session:
         shown = described(workspace, session, [(item.row, item.tag_id) for item in page])
     return {

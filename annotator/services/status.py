@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 from annotator.arrays import ShardedArray
 from annotator.services import models, suggesting, tiles
 from annotator.services.embedding import current_backbone
-from annotator.services.image_facts import names_of
+from annotator.services.image_facts import is_gold, names_of
 from annotator.services.snapshots import take
 from annotator.snapshot import Snapshot
 from annotator.terms import LabelState, Origin, RoundStatus
@@ -92,10 +92,14 @@ def waiting_tags(workspace: Workspace, most: int = 8) -> list[dict[str, Any]]:
 
 
 def shown(workspace: Workspace, rows: Sequence[int], scores: Sequence[float] = ()) -> list[dict[str, Any]]:
-    """Images as a page of them shows each: {image, name, caption}, the caption with its score and its tags."""
+    """Images as a page of them shows each: {image, name, caption}, the caption with its score and its tags.
+
+    Gold is left out: whoever is asked about it must not be able to look it up.
+    """
     query = (
         select(Label.image_row, Tag.name).join(Tag, Tag.id == Label.tag_id)
-        .where(Label.image_row.in_(rows), Label.state == LabelState.POSITIVE).distinct().order_by(Tag.name)
+        .where(Label.image_row.in_(rows), Label.state == LabelState.POSITIVE, ~is_gold())
+        .distinct().order_by(Tag.name)
     )  # fmt: skip
     tags: dict[int, list[str]] = {}
     with workspace.reading() as session:

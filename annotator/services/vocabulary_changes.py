@@ -8,8 +8,9 @@ from sqlalchemy.orm import Session, defer
 
 from annotator.errors import ConflictError, MissingError, UnknownNameError
 from annotator.learning.audits import Decision
-from annotator.services.label_moves import take_back_labels, take_back_reviews
+from annotator.services.label_moves import take_back_labels
 from annotator.services.label_store import UNDO, parts
+from annotator.services.mark_moves import take_back_marks, take_back_talk
 from annotator.services.people import annotator_called
 from annotator.services.rights import Right, needs
 from annotator.services.snapshots import WITHDRAWN
@@ -17,7 +18,19 @@ from annotator.services.vocabulary_editing import GROUPS, Editor
 from annotator.services.vocabulary_operations import OPERATIONS
 from annotator.terms import RelationKind, TaskKind
 from annotator.workspace import Workspace
-from db.models import Annotator, Label, Model, ProjectSetting, Relation, RoundSet, Tag, Task, VocabularyChange
+from db.models import (
+    Annotator,
+    Gold,
+    Label,
+    Model,
+    ProjectSetting,
+    Relation,
+    Review,
+    RoundSet,
+    Tag,
+    Task,
+    VocabularyChange,
+)
 
 Report = dict[str, Any]
 NEWEST = 50
@@ -112,7 +125,11 @@ def _undo(session: Session, person: str) -> Report:
     session.flush()
     payload = last.payload
     labels = take_back_labels(session, last, by.at, by.id)
-    reviews = take_back_reviews(session, payload["reviews"]) if payload["reviews"] else 0
+    reviews = take_back_marks(session, Review, payload["reviews"]) if payload["reviews"] else 0
+    if payload.get("gold"):  # changes of earlier versions moved verdicts only
+        take_back_marks(session, Gold, payload["gold"])
+    if payload.get("talk"):
+        take_back_talk(session, *payload["talk"])
     _restore_relations(session, payload["relations"])
     _restore_tags(session, payload["tags"])
     _restore_groups(session, payload["groups"])

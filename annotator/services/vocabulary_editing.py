@@ -26,11 +26,11 @@ class Editor:
         self.workspace, self.session, self.change = workspace, session, change
         self.payload: dict[str, Any] = {
             "tags": {}, "relations": [], "groups": None, "dropped": [], "moved": [], "asked": [], "withdrawn": [],
-            "reviews": None,
+            "reviews": None, "gold": None, "talk": None,
         }  # fmt: skip
         self.report: dict[str, Any] = {
-            "labels": 0, "combined": 0, "reviews": 0, "rounds": [], "settled": 0, "questions dropped": 0,
-            "questions moved": 0, "questions asked": 0, "tags": [], "relations": 0, "notes": [],
+            "labels": 0, "combined": 0, "reviews": 0, "gold": 0, "comments": 0, "rounds": [], "settled": 0,
+            "questions dropped": 0, "questions moved": 0, "questions asked": 0, "tags": [], "relations": 0, "notes": [],
         }  # fmt: skip
         self._before = self._problems()
 

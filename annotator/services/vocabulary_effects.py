@@ -7,23 +7,32 @@ from sqlalchemy import func, select
 
 from annotator.errors import ConflictError
 from annotator.learning.audits import Decision
-from annotator.services import label_moves
+from annotator.services import label_moves, mark_moves
 from annotator.services.label_store import parts
 from annotator.services.round_sets import PAID_BY, SIDES
 from annotator.services.snapshots import WITHDRAWN
 from annotator.services.tasks import Band
 from annotator.services.vocabulary_editing import Editor
 from annotator.terms import RoundStatus, TaskKind
-from db.models import Label, Review, Round, RoundSet, Tag, Task
+from db.models import Gold, Label, Review, Round, RoundSet, Tag, Task
 
 
 def move_labels(editor: Editor, source: Tag, target: Tag) -> None:
-    """Everybody's labels and verdicts on `source` become those of `target`."""
+    """Everybody's labels, verdicts, known answers and talk on `source` become those of `target`."""
     counts = label_moves.move_labels(editor.session, source.id, target.id, editor.change)
     editor.report["labels"] += counts["moved"] + counts["combined"]
     editor.report["combined"] += counts["combined"]
-    editor.payload["reviews"] = label_moves.move_reviews(editor.session, source.id, target.id)
-    editor.report["reviews"] += sum(one["tag_id"] == source.id for one in editor.payload["reviews"]["before"])
+    move = mark_moves.move_marks
+    moved = {
+        "reviews": move(editor.session, Review, source.id, target.id),
+        "gold": move(editor.session, Gold, source.id, target.id),
+    }
+    for name, marks in moved.items():
+        editor.payload[name] = marks
+        editor.report[name] += sum(one["tag_id"] == source.id for one in marks["before"])
+    talk = mark_moves.move_talk(editor.session, source.id, target.id)
+    editor.payload["talk"] = [source.id, talk]
+    editor.report["comments"] += len(talk["comments"])
 
 
 def count_labels(editor: Editor, tag: Tag) -> None:

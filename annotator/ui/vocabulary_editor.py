@@ -15,7 +15,8 @@ from annotator.ui.words import say
 
 PENDING, DONE, FOUND = "vocabulary_pending", "vocabulary_done", "vocabulary_found"
 COUNTS = (
-    "labels", "combined", "reviews", "settled", "questions dropped", "questions moved", "questions asked", "relations",
+    "labels", "combined", "reviews", "gold", "comments", "settled", "questions dropped", "questions moved",
+    "questions asked", "relations",
 )  # fmt: skip
 COLUMNS = ("name", "parent", "synonyms", "present", "absent", "settled", "open", "questions")
 ACTIONS = ("rename", "parent", "merge", "split", "relate", "unrelate", "archive")

@@ -5,8 +5,9 @@ from collections.abc import Iterator
 import pytest
 from streamlit.testing.v1 import AppTest
 
+from annotator import jobs
 from annotator import workspace as workspaces
-from annotator.services import gold, send_back, tasks
+from annotator.services import gold, label_error_file, send_back, tasks
 from annotator.terms import TaskKind
 from annotator.ui.menu import FOLDER
 from annotator.workspace import Workspace
@@ -58,3 +59,22 @@ def test_a_stretch_is_looked_at_sent_back_and_put_back(page: AppTest, workspace:
 def test_the_share_of_gold_is_agreed_on_here(page: AppTest, workspace: Workspace) -> None:
     page.slider[0].set_value(10).run()
     assert workspace.project.gold_share == pytest.approx(0.1)
+
+
+def test_a_search_for_label_errors_is_asked_of_the_worker_and_its_outcome_told(
+    page: AppTest, workspace: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[str] = []
+    monkeypatch.setattr(jobs, "enqueue", lambda _workspace, kind: asked.append(kind))
+    assert any("Nobody looked for label errors" in one.value for one in page.caption)
+    button(page, "Look for label errors").click().run()  # type: ignore[attr-defined]
+    assert asked == ["label_errors"]
+    counts = {"suspects": 1, "missing": 0, "near-duplicates": 0, "leaks": 0, "images": 40}
+    suspect = {"row": 3, "tag_id": TAG, "state": 1, "chance": 0.9, "words": "looks wrong", "kind": "contradicted"}
+    label_error_file.write(
+        workspace, {"at": "2026-05-04T10:00:00+00:00", "counts": counts, "suspects": [suspect], "leaks": []}
+    )
+    page.run()
+    assert not page.exception
+    assert any(one.value.startswith("1 labels contradicted") for one in page.markdown)
+    assert any("looks wrong" in str(one.value) for one in page.dataframe)

@@ -39,6 +39,14 @@ def test_synonyms_count_like_the_name() -> None:
     np.testing.assert_allclose(found[1], unit(unit(encode(["a dog", "a hound", "a pooch"])).mean(axis=0)), atol=1e-6)
 
 
+def test_a_tags_own_prompts_take_the_place_of_the_templates() -> None:
+    own = {"cat": ["a kitten asleep", "one {} from above"]}
+    found = prompt_ensemble(encode, ["cat", "dog"], ("a {}",), {"cat": ["tom"]}, own)
+    wanted = unit(encode(["a kitten asleep", "one cat from above", "one tom from above"]))
+    np.testing.assert_allclose(found[0], unit(wanted.mean(axis=0)), atol=1e-6)
+    np.testing.assert_allclose(found[1], unit(encode(["a dog"])[0]), atol=1e-6)
+
+
 def test_a_tag_with_braces_is_only_a_name() -> None:
     seen: list[str] = []
 

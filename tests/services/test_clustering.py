@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from annotator.errors import MissingError
-from annotator.services import clustering, explaining, suggesting, tiles, vocabulary
+from annotator.services import clustering, explaining, gold, suggesting, tiles, vocabulary
 from annotator.services.importing import import_pictures
 from annotator.workspace import Workspace
 
@@ -53,6 +53,8 @@ def test_why_names_sources_and_the_nearest_labelled_pictures(filled: Workspace) 
     scores = [one["score"] for one in told["neighbours"]]
     assert scores == sorted(scores, reverse=True)
     assert np.isfinite(scores).all()
+    gold.declare(filled, "rita", [(near[0], 1, LabelState.POSITIVE)])  # who is asked must not find it here
+    assert explaining.why(filled, 0)["neighbours"][0]["tags"] == []
 
 
 def test_why_tells_what_the_best_tile_says(workspace: Workspace, samples: Path, real_data: Path) -> None:

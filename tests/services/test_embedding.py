@@ -11,9 +11,11 @@ from annotator.errors import UnknownNameError
 from annotator.progress import Cancelled
 from annotator.services import embedding
 from annotator.services.importing import import_pictures
+from annotator.services.vocabulary_changes import make
 from annotator.settings import Settings
 from annotator.snapshot import SnapshotTag
 from annotator.workspace import Workspace
+from tests.services.rows import add_tags
 from tests.services.test_importing import picture
 
 COUNT = 10
@@ -164,6 +166,19 @@ def test_the_backbone_embedded_last_is_the_projects(stocked: Workspace) -> None:
     assert embedding.current_backbone(stocked) == "tiny@1"
     assert not embedding.has_texts(stocked)
     assert embedding.text_vectors(stocked, [SnapshotTag(1, "boat")]) is None
+
+
+def test_what_a_tag_is_called_and_its_prompts_make_its_text_vector(stocked: Workspace, tiny_open_clip: str) -> None:
+    embedding.embed(stocked, tiny_open_clip)
+    add_tags(stocked, ["boat", "car"])
+    tags = [SnapshotTag(1, "boat"), SnapshotTag(2, "car")]
+    plain = embedding.text_vectors(stocked, tags)
+    make(stocked, "me", "describe", tag="boat", prompts=["a dinghy at the quay"])
+    prompted = embedding.text_vectors(stocked, tags)
+    assert plain is not None
+    assert prompted is not None
+    assert np.abs(prompted[0] - plain[0]).max() > 1e-3
+    np.testing.assert_array_equal(prompted[1], plain[1])
 
 
 def test_an_unknown_backbone_brings_the_near_one_and_changes_nothing(stocked: Workspace) -> None:

@@ -5,7 +5,7 @@ import pytest
 from sqlalchemy import select
 
 from annotator.errors import BadInputError, TableError, UsageError
-from annotator.services import gold, questions, tasks
+from annotator.services import gold, labelling, questions, status, tasks
 from annotator.services.snapshots import take
 from annotator.services.training import training_set
 from annotator.terms import LabelState, Origin, TaskKind
@@ -47,6 +47,11 @@ def test_everybody_gets_each_known_pair_once_and_who_declared_it_never(crew: Wor
     assert max(asked["anna"].values()) == max(asked["ben"].values()) == 1
     assert sum(asked["anna"].values()) > 0 and sum(asked["ben"].values()) > 0
     assert not sum(asked["rita"].values())
+
+
+def test_what_is_known_cannot_be_looked_up_among_the_pictures_found(crew: Workspace) -> None:
+    labelling.set_labels(crew, "anna", [(1, TAG, YES), (11, TAG, YES)])
+    assert [one["caption"] for one in status.shown(crew, [1, 11])] == ["", "boat"]
 
 
 def test_gold_looks_like_the_questions_it_stands_among(crew: Workspace) -> None:

@@ -46,6 +46,19 @@ def test_wrong_labels_come_first_in_the_queue(noisy: Workspace, truth: Truth) ->
     assert reviewing.items(noisy, Filter("label_error", person="anna")) == found
 
 
+def test_what_the_last_search_found_is_listed_by_name_the_likeliest_first(noisy: Workspace, truth: Truth) -> None:
+    assert label_errors.latest(noisy) is None
+    counts = label_errors.find(noisy)
+    found = label_errors.latest(noisy, most=10)
+    assert found is not None
+    assert found["counts"] == counts
+    chances = [one["chance"] for one in found["suspects"]]
+    assert len(chances) == 10
+    assert chances == sorted(chances, reverse=True)
+    assert {one["tag"] for one in found["suspects"]} <= {"boat", "car", "tree"}
+    assert all(one["label"] in ("positive", "negative", "unknown") and one["name"] for one in found["suspects"])
+
+
 def test_what_was_decided_or_labelled_anew_is_no_suspect_any_more(noisy: Workspace) -> None:
     label_errors.find(noisy)
     first, second, *rest = reviewing.items(noisy, Filter("label_error"))

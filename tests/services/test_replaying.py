@@ -1,3 +1,4 @@
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -5,7 +6,7 @@ import numpy as np
 import pytest
 
 from annotator.errors import MissingError
-from annotator.learning.replay import Material, Recipe
+from annotator.learning.replay import Material, Recipe, replay
 from annotator.progress import Cancelled
 from annotator.services import labelling, replaying, training
 from annotator.services.snapshots import take
@@ -62,6 +63,22 @@ def test_a_replay_of_a_workspace_is_kept_and_says_what_each_recipe_saved(answere
     assert told[-1] == (6, 6, "replaying")
 
 
+@pytest.fixture
+def ran(monkeypatch: pytest.MonkeyPatch) -> list[tuple[Recipe, int]]:
+    """The runs that were played, one after the other and here: a process for each takes longer to start than to run."""
+    played: list[tuple[Recipe, int]] = []
+
+    def here(
+        materials: Sequence[Material], runs: Sequence[tuple[Recipe, int]], steps: Sequence[int]
+    ) -> Iterator[replaying.Curves]:
+        for recipe, seed in runs:
+            played.append((recipe, seed))
+            yield {(recipe, seed): replay(materials[seed], recipe, steps, seed)}
+
+    monkeypatch.setattr(replaying, "_in_processes", here)
+    return played
+
+
 class _Stop:
     """Cancels after some runs."""
 
@@ -73,7 +90,7 @@ class _Stop:
             raise Cancelled
 
 
-@pytest.mark.slow
+@pytest.mark.usefixtures("ran")
 def test_a_cancelled_replay_goes_on_where_it_was_and_changes_no_figure(tmp_path: Path) -> None:
     materials = [make_material(0), make_material(1)]
     with pytest.raises(Cancelled):
@@ -88,18 +105,10 @@ def test_a_cancelled_replay_goes_on_where_it_was_and_changes_no_figure(tmp_path:
     }
 
 
-@pytest.mark.slow
-def test_other_labels_are_replayed_anew(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_other_labels_are_replayed_anew(tmp_path: Path, ran: list[tuple[Recipe, int]]) -> None:
     material = make_material(0)
     replaying.play([material], [Recipe("random")], STEPS, tmp_path)
-    plain = replaying._in_processes
-    ran: list[tuple[Recipe, int]] = []
-
-    def counted(materials: list[Material], runs: list[tuple[Recipe, int]], steps: tuple[int, ...]) -> object:
-        ran.extend(runs)
-        return plain(materials, runs, steps)
-
-    monkeypatch.setattr(replaying, "_in_processes", counted)
+    ran.clear()
     replaying.play([material], [Recipe("random")], STEPS, tmp_path)
     assert not ran
     changed = Material(material.X, 1 - material.labels, material.pool, material.held_out)
@@ -135,6 +144,7 @@ def test_tiles_are_replayed_where_a_recipe_looks_at_them(answered: Workspace) ->
         np.testing.assert_array_equal(material.tiles[:][:, 4], material.X)
 
 
+@pytest.mark.usefixtures("ran")
 def test_runs_on_other_tiles_are_not_taken_for_the_same(tmp_path: Path) -> None:
     plain = make_material()
     tiles = np.repeat(plain.X[:, None], 2, axis=1)

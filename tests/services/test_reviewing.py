@@ -1,6 +1,6 @@
 """The reviewers' queue: every cause finds what it is for, decided pairs leave, worth orders."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -10,7 +10,16 @@ from numpy.typing import NDArray
 from sqlalchemy import select
 
 from annotator.errors import ForbiddenError, MissingError, UnknownNameError
-from annotator.services import accounts, comments, labelling, reviewing, rounds, standing_audit, verdicts
+from annotator.services import (
+    accounts,
+    comments,
+    labelling,
+    review_screens,
+    reviewing,
+    rounds,
+    standing_audit,
+    verdicts,
+)
 from annotator.services.judgements import Judgement
 from annotator.services.people import annotator_called
 from annotator.services.review_look import Look
@@ -247,6 +256,23 @@ def test_the_queue_is_paged_and_leaves_out_what_is_on_the_screen(few: Workspace)
     assert {page["total"] for page in pages} == {10} and pages[0]["by_cause"] == {"disagreement": 10}
     rest = reviewing.queue(few, count=4, have=[(0, BOAT), (1, BOAT)])
     assert [item["image"] for item in rest["items"]] == [2, 3, 4, 5]
+
+
+def test_two_reviewers_are_not_shown_the_same_pair(few: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
+    for person, state in (("anna", YES), ("bea", NO)):
+        say(few, person, *((row, BOAT, state) for row in range(4)))
+    rita, rob = few.acting_for("rita"), few.acting_for("rob")
+
+    def shown(workspace: Workspace, have: Sequence[tuple[int, int | None]] = ()) -> list[int]:
+        return [item["image"] for item in reviewing.queue(workspace, count=2, have=have)["items"]]
+
+    assert shown(rita) == [0, 1]
+    assert shown(rob) == [2, 3]
+    assert shown(rita, [(1, BOAT)]) == [0]  # the first is no longer on the screen, the second is
+    assert shown(few) == [0, 1]  # at the command line nobody is in the way
+    monkeypatch.setattr(review_screens, "HELD_SECONDS", -1.0)
+    shown(rita)  # and leaves
+    assert shown(rob) == [0, 1]
 
 
 def test_the_queue_is_filtered_by_cause_tag_and_person(few: Workspace) -> None:

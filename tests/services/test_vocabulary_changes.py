@@ -15,9 +15,10 @@ from annotator.services.answers import Answer
 from annotator.services.snapshots import take
 from annotator.services.vocabulary_changes import history, make, preview, undo
 from annotator.settings import Settings
-from annotator.terms import LabelState, RelationKind
+from annotator.terms import LabelState, RelationKind, Verdict
 from annotator.workspace import Workspace
-from db.models import JournalEntry, Label, Relation, Review, Tag, Task
+from db.models import Comment, Gold, JournalEntry, Label, Relation, Review, Skip, Tag, Task
+from tests.services import test_review_tally
 from tests.services.journal import replayed, stored
 from tests.services.rows import add_images, add_tags
 
@@ -66,8 +67,12 @@ def state_of(workspace: Workspace) -> object:
             (one.image_row, one.tag_id or 0, one.kind, one.reason, one.position)
             for one in session.scalars(select(Task).where(Task.done_at.is_(None)))
         )
-        reviews = sorted((one.image_row, one.tag_id, one.state) for one in session.scalars(select(Review)))
-    return tags, relations, questions, reviews, stored(workspace), workspace.project.exactly_one
+        reviews = sorted((one.image_row, one.tag_id, one.state, one.verdict) for one in session.scalars(select(Review)))
+        gold = sorted((one.image_row, one.tag_id, one.state, one.instant) for one in session.scalars(select(Gold)))
+        talk = sorted((one.image_row, one.tag_id or 0, one.text) for one in session.scalars(select(Comment)))
+        skips = sorted((one.image_row, one.tag_id or 0) for one in session.scalars(select(Skip)))
+    marks = reviews, gold, talk, skips
+    return tags, relations, questions, marks, stored(workspace), workspace.project.exactly_one
 
 
 def test_merged_tags_have_all_labels_and_present_wins(stocked: Workspace) -> None:
@@ -98,7 +103,13 @@ def test_a_merge_is_undone_to_the_last_label(stocked: Workspace) -> None:
     with stocked.transaction() as session:
         session.merge(Review(image_row=0, tag_id=SHIP, reviewer_id=1, state=YES, at=session.get_one(Label, 1).at))
         session.merge(Review(image_row=0, tag_id=BOAT, reviewer_id=2, state=NO, at=session.get_one(Label, 1).at))
-        session.merge(Review(image_row=3, tag_id=SHIP, reviewer_id=2, state=NO, at=session.get_one(Label, 1).at))
+        at = session.get_one(Label, 1).at
+        session.merge(Review(image_row=3, tag_id=SHIP, reviewer_id=2, state=NO, verdict=Verdict.MAJOR, at=at))
+        session.add(Gold(image_row=1, tag_id=SHIP, annotator_id=1, state=YES, instant=True, at=at))
+        session.add(Gold(image_row=2, tag_id=SHIP, annotator_id=1, state=NO, at=at))
+        session.add(Gold(image_row=2, tag_id=BOAT, annotator_id=2, state=YES, at=at))
+        session.add(Skip(image_row=5, tag_id=SHIP, annotator_id=1, reason="unclear", at=at))
+        session.add(Comment(image_row=5, tag_id=SHIP, annotator_id=1, text="a raft?", at=at))
         tasks.add_verify_picks(session, SHIP, [4, 5], "test")
         tasks.add_verify_picks(session, BOAT, [5], "test")
         session.merge(Relation(kind=RelationKind.EXCLUDES, a_id=SHIP, b_id=TREE))
@@ -107,11 +118,16 @@ def test_a_merge_is_undone_to_the_last_label(stocked: Workspace) -> None:
     before = state_of(stocked)
     report = make(stocked, "anna", "merge", tag="ship", into="boat")
     assert (report["reviews"], report["questions moved"], report["questions dropped"]) == (2, 1, 1)
+    assert (report["gold"], report["comments"]) == (2, 1)
     assert stocked.project.exactly_one == [["boat", "car", "tree"]]
     with stocked.reading() as session:
-        assert {(one.image_row, one.tag_id): one.state for one in session.scalars(select(Review))} == {
-            (0, BOAT): YES, (3, BOAT): NO,
+        assert {(one.image_row, one.tag_id): (one.state, one.verdict) for one in session.scalars(select(Review))} == {
+            (0, BOAT): (YES, Verdict.ACCEPTED), (3, BOAT): (NO, Verdict.MAJOR),
         }  # fmt: skip
+        assert {(one.image_row, one.tag_id): (one.state, one.instant) for one in session.scalars(select(Gold))} == {
+            (1, BOAT): (YES, True), (2, BOAT): (YES, False),
+        }  # fmt: skip
+        assert [one.tag_id for one in (*session.scalars(select(Comment)), *session.scalars(select(Skip)))] == [BOAT] * 2
         assert [(one.kind, one.a_id, one.b_id) for one in session.scalars(select(Relation))] == [
             (RelationKind.EXCLUDES, BOAT, TREE)
         ]
@@ -323,6 +339,7 @@ def test_in_any_order_no_label_is_lost_and_the_journal_tells_them_all(
             with contextlib.suppress(AnnotatorError):
                 act(workspace, seq, name, *arguments)
             assert replayed(workspace) == stored(workspace)
+            assert test_review_tally.counted(workspace) == test_review_tally.stored(workspace)
             if name not in ("take back", "answer"):
                 # What a person said of an image is still there, by whatever name.
                 assert {key[0::2] for key in stored(workspace)} == pairs

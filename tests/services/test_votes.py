@@ -3,7 +3,7 @@ import pytest
 
 from annotator.errors import UnknownNameError
 from annotator.learning.votes import VOTES
-from annotator.services import agreement, labelling
+from annotator.services import labelling, project_values
 from annotator.services.beliefs import beliefs
 from annotator.services.snapshots import by_majority, decided_on, take
 from annotator.services.training import training_set
@@ -121,4 +121,4 @@ def test_one_vote_each_is_learned_as_the_label_it_is(workspace: Workspace) -> No
 
 def test_a_policy_that_is_not_there_is_refused(workspace: Workspace) -> None:
     with pytest.raises(UnknownNameError, match="majority"):
-        agreement.change(workspace, ["vote_policy=loudest"])
+        project_values.change(workspace, ["vote_policy=loudest"])

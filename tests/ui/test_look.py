@@ -9,6 +9,7 @@ from tests.ui.app import LabelPage, Served, VerifyPage, until
 
 pytestmark = pytest.mark.browser
 
+PHONE = 390  # pixels
 SETTLED = {
     "label": ".chip",
     "work": ".chip, .cell",
@@ -26,10 +27,11 @@ def open_whole(page: Page, served: Served, name: str) -> None:
     page.wait_for_timeout(500)  # what was redrawn is pale for a moment
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize(("scheme", "width"), [("light", 1280), ("dark", PHONE)])
 def test_pages_draw_without_errors_accessible_and_nothing_leaves_this_machine(
-    browser: Browser, served: Served, scheme: str
+    browser: Browser, served: Served, scheme: str, width: int
 ) -> None:
+    """On a desk by day, on a phone by night; no page scrolls sideways, dragged to a 4K screen neither."""
     errors: list[str] = []
     addresses: list[str] = []
 
@@ -38,7 +40,8 @@ def test_pages_draw_without_errors_accessible_and_nothing_leaves_this_machine(
         if message.type == "error" and "/_stcore/" not in message.location["url"]:
             errors.append(message.text)
 
-    with browser.new_context(viewport={"width": 1280, "height": 800}, color_scheme=scheme) as context:
+    small = {"width": width, "height": 844}
+    with browser.new_context(viewport=small, has_touch=width == PHONE, color_scheme=scheme) as context:
         page = context.new_page()
         page.on("console", note)
         page.on("pageerror", lambda error: errors.append(str(error)))
@@ -46,6 +49,12 @@ def test_pages_draw_without_errors_accessible_and_nothing_leaves_this_machine(
         for name in MENU:
             open_whole(page, served, name)
             assert_accessible(page, name)
+            assert_no_sideways(page, name)
+            if width == PHONE:
+                page.set_viewport_size({"width": 3840, "height": 2160})
+                page.wait_for_timeout(200)
+                assert_no_sideways(page, name)
+                page.set_viewport_size(small)
         label = LabelPage(page, served)
         label.press("e")
         page.locator("[data-part=why] h3").first.wait_for()
@@ -69,19 +78,11 @@ def assert_accessible(page: Page, name: str) -> None:
     assert not grave
 
 
-def test_no_page_scrolls_sideways(browser: Browser, served: Served) -> None:
-    """On a phone, and on a 4K screen that the window is dragged to."""
-    with browser.new_context(viewport={"width": 390, "height": 844}, has_touch=True) as context:
-        page = context.new_page()
-        for name in MENU:
-            page.set_viewport_size({"width": 390, "height": 844})
-            open_whole(page, served, name)
-            for width, height in ((390, 844), (3840, 2160)):
-                page.set_viewport_size({"width": width, "height": height})
-                page.wait_for_timeout(200)
-                main = page.locator("[data-testid=stMain]")
-                assert page.evaluate("document.documentElement.scrollWidth") <= width, name
-                assert main.evaluate("main => main.scrollWidth <= main.clientWidth"), name
+def assert_no_sideways(page: Page, name: str) -> None:
+    wide = page.evaluate("[document.documentElement.scrollWidth, window.innerWidth]")
+    assert wide[0] <= wide[1], name
+    main = page.locator("[data-testid=stMain]")
+    assert main.evaluate("main => main.scrollWidth <= main.clientWidth"), name
 
 
 @pytest.mark.parametrize(("width", "height"), [(1366, 768), (1920, 1080), (3840, 2160)])

@@ -4,7 +4,7 @@ import pytest
 from playwright.sync_api import Page
 
 from annotator.services.vocabulary_changes import make
-from tests.ui.app import LabelPage, Served, tag_id
+from tests.ui.app import LabelPage, Served, VerifyPage, tag_id, until
 
 pytestmark = pytest.mark.browser
 
@@ -48,3 +48,32 @@ def test_what_follows_is_named_with_its_cause_and_gives_way_to_what_is_said(
     assert "implied" not in str(sea.get_attribute("class"))
     label.press("u")
     assert label.states()[related["sea"]] == 1
+
+
+def test_verify_says_what_an_answer_also_sets_and_sets_it(page: Page, served: Served, related: dict[str, int]) -> None:
+    verify = VerifyPage(page, served, "sea")
+    follows = page.locator("[data-part=follows]")
+    until(lambda: follows.text_content() == "✓ also sets road absent · ✗ also sets boat absent")
+    verify.choose("boat")
+    until(lambda: follows.text_content() == "✓ also sets sea present, road absent")
+    verify.choose("tree")
+    until(lambda: not follows.is_visible())
+
+
+def test_tagging_in_bulk_names_what_it_also_sets_before_it_does(
+    page: Page, served: Served, related: dict[str, int]
+) -> None:
+    served.open(page, "search")
+    page.get_by_label("Tag", exact=True).fill("boat")
+    page.keyboard.press("Enter")
+    page.locator(".chosen-tag", has_text="boat").wait_for()
+    cell = page.locator(".cell").first
+    until(lambda: cell.locator("img").evaluate("one => one.naturalWidth"))
+    row = int(str(cell.locator("img").get_attribute("src")).rsplit("/", 1)[-1])
+    cell.click()
+    page.keyboard.press("p")
+    sentence = str(page.locator("[data-part=sentence]").text_content())
+    assert sentence.endswith("This also sets sea present, road absent, where you have not said otherwise.")
+    page.keyboard.press("Enter")
+    wanted = {related["boat"]: 1, related["sea"]: 1, related["road"]: 0}
+    until(lambda: wanted.items() <= served.labels(row).items())

@@ -3,6 +3,7 @@
 
 import { Cells } from "/api/ui/cells.js";
 import { isReserved, listen } from "/api/ui/keys.js";
+import { Relations } from "/api/ui/relations.js";
 import { picture, tags } from "/api/ui/server.js";
 import { TagBox } from "/api/ui/tag_box.js";
 import { Work, element, footer, put } from "/api/ui/work.js";
@@ -16,6 +17,7 @@ export const mount = (root, data, tell) => new Bulk(root, data, tell);
 class Bulk {
   constructor(root, data, tell) {
     Object.assign(this, { root, data, tell, words: data.words, chosen: new Map(), selected: new Set(), done: [] });
+    Object.assign(this, { relations: new Relations(), names: new Map() });
     root.innerHTML = this.frame();
     const part = (this.part = (name) => root.querySelector(`[data-part="${name}"]`));
     this.cells = new Cells(part("cells"), {
@@ -37,6 +39,8 @@ class Bulk {
   async start() {
     await this.work.start();
     const vocabulary = await tags().catch(() => ({ tags: [] }));
+    this.relations = new Relations(vocabulary);
+    this.names = new Map(vocabulary.tags);
     this.box.prepare();
     const proposed = vocabulary.tags.find(([id]) => id === this.data.tag);
     if (proposed) this.choose(proposed[0], proposed[1]);
@@ -150,7 +154,9 @@ class Bulk {
     this.asked = { state, items, tags: [...this.chosen.keys()] };
     const words = state === PRESENT ? this.words.confirmPresent : this.words.confirmAbsent;
     const named = { tags: [...this.chosen.values()].join(", "), n: items.length };
-    this.part("sentence").textContent = put(words, named);
+    const what = this.relations.inWords(this.asked.tags, state, this.names, this.words);
+    const also = what && put(this.words.alsoSets, { what });
+    this.part("sentence").textContent = [put(words, named), also].filter(Boolean).join(" ");
     this.part("confirm").hidden = false;
     this.part("confirm").querySelector("[data-do=yes]").focus();
   }

@@ -1,7 +1,11 @@
 // What follows from marks by the relations of the vocabulary, as the server works it out (annotator/vocabulary.py): a
 // present tag brings all it implies and rules out what these exclude; an absent one takes along all that implies it.
 
+import { put } from "/api/ui/work.js";
+
 const PRESENT = 1, ABSENT = 0;
+const MOST_ABSENT = 200; // where more would be absent, the server writes only what is present (annotator/services/implying.py)
+const MOST_NAMED = 6;
 
 export class Relations {
   // Pairs of tag ids. A vocabulary of an earlier server has none.
@@ -42,6 +46,19 @@ export class Relations {
     return { states: all, because };
   }
 
+  // What an answer about some tags writes of others, in words: "animal present, cat and 3 more absent"; "" for nothing.
+  // `names` by id: what has none is in use no longer.
+  inWords(tags, state, names, words) {
+    const reach = (graph) => tags.flatMap((tag) => [...this.reached(tag, graph)]);
+    const rivals = state === PRESENT ? tags.flatMap((tag) => [...this.ruledOut(tag)]) : reach(this.down);
+    const named = (found) => [...new Set(found)].filter((tag) => names.has(tag) && !tags.includes(tag)).map((tag) => names.get(tag));
+    const absent = named(rivals);
+    return [
+      listed(state === PRESENT ? named(reach(this.up)) : [], words.setsPresent, words),
+      listed(absent.length > MOST_ABSENT ? [] : absent, words.setsAbsent, words),
+    ].filter(Boolean).join(", ");
+  }
+
   ruledOut(tag) {
     const found = new Set();
     for (const above of this.reached(tag, this.up)) {
@@ -55,6 +72,13 @@ export class Relations {
     for (const at of seen) for (const other of graph.get(at) ?? []) seen.add(other);
     return seen;
   }
+}
+
+function listed(names, form, words) {
+  if (!names.length) return "";
+  const more = names.length - MOST_NAMED;
+  const few = names.slice(0, MOST_NAMED).join(", ");
+  return put(form, { tags: more > 0 ? put(words.andMore, { tags: few, n: more }) : few });
 }
 
 function neighbours(pairs) {

@@ -2,6 +2,7 @@
 
 import { Cells } from "/api/ui/cells.js";
 import { isReserved, listen } from "/api/ui/keys.js";
+import { Relations } from "/api/ui/relations.js";
 import { address, claim, pause, picture, post, tagDetails, tags } from "/api/ui/server.js";
 import { SkipBox, tellSkip } from "/api/ui/skip_box.js";
 import { TagBox } from "/api/ui/tag_box.js";
@@ -106,7 +107,7 @@ class Verify {
 <div class="verify" role="group" aria-label="${w.verify}">
   <div class="rest" data-part="rest" role="dialog" aria-label="${w.session}" hidden></div>
   <div class="head">
-    <div class="about"><h2 class="question" data-part="question"></h2><p class="definition" data-part="definition"></p></div>
+    <div class="about"><h2 class="question" data-part="question"></h2><p class="definition" data-part="definition"></p><p class="definition" data-part="follows" hidden></p></div>
     <div class="examples" data-part="examples" role="img" aria-label="${w.examples}"></div>
     <div class="controls">
       <div data-part="choose"></div>
@@ -164,6 +165,7 @@ class Verify {
     this.tag = tag;
     this.clear();
     this.describe(tag);
+    this.tellFollows(tag);
     await this.load();
   }
 
@@ -182,6 +184,20 @@ class Verify {
       }),
     );
     examples.hidden = !found.examples.length;
+  }
+
+  // What answers about this tag also say of others, by the vocabulary's relations.
+  async tellFollows(tag) {
+    const vocabulary = await tags().catch(() => null);
+    if (tag !== this.tag || !vocabulary) return;
+    const [relations, names] = [new Relations(vocabulary), new Map(vocabulary.tags)];
+    const told = [[PRESENT, this.words.ifPresent], [ABSENT, this.words.ifAbsent]].map(([state, form]) => {
+      const what = relations.inWords([tag.id], state, names, this.words);
+      return what && put(form, { what });
+    });
+    const line = this.part("follows");
+    line.textContent = line.title = told.filter(Boolean).join(" · ");
+    line.hidden = !line.textContent;
   }
 
   // Pages

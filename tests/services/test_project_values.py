@@ -1,18 +1,18 @@
 import pytest
 
 from annotator.errors import UnknownNameError, UsageError
-from annotator.services import agreement
+from annotator.services import project_values
 from annotator.workspace import Project, Workspace
 
 
 def test_every_agreed_value_is_listed_with_its_meaning(workspace: Workspace) -> None:
-    listed = agreement.described(workspace)
+    listed = project_values.described(workspace)
     assert [one["name"] for one in listed] == list(Project.model_fields)
     assert all(one["what"] for one in listed)
 
 
 def test_values_are_changed_together(workspace: Workspace) -> None:
-    agreement.change(workspace, ["overlap=2", "strategy=margin", 'exactly_one=[["day", "night"]]'])
+    project_values.change(workspace, ["overlap=2", "strategy=margin", 'exactly_one=[["day", "night"]]'])
     project = workspace.project
     assert (project.overlap, project.strategy, project.exactly_one) == (2, "margin", [["day", "night"]])
 
@@ -34,5 +34,5 @@ def test_one_bad_change_changes_nothing(
 ) -> None:
     before = workspace.project
     with pytest.raises(error, match=says):
-        agreement.change(workspace, changes)
+        project_values.change(workspace, changes)
     assert workspace.project == before
