@@ -19,6 +19,9 @@ class Settings(BaseSettings):
     name: str = Field("me", description="who labels when nobody signed in (one person, 127.0.0.1 only)")
     hosts: str = Field("", description="names, besides localhost, that this server is known by; separated by commas")
     oidc: bool = Field(False, description="people sign in at the identity provider of .streamlit/secrets.toml")
+    oidc_trusts_email: bool = Field(
+        False, description="take the provider's e-mail addresses where it does not say whether it verified them"
+    )
     sign_in_hours: float = Field(336, gt=0, description="after which a person has to sign in again")
     language: str = Field("en", description="language of the browser part: a file of annotator/ui/words")
     webhook_secret: str | None = Field(None, description="key that signs what `annotator watch` posts")

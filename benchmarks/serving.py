@@ -39,17 +39,19 @@ def free_port() -> int:
 class Server:
     """A server in a process of its own; it can be killed and started again on the same port."""
 
-    def __init__(self, *command: str) -> None:
-        """`command`: a Python module and its arguments; {port} in them is the port."""
+    def __init__(self, *command: str, environment: dict[str, str] | None = None) -> None:
+        """`command`: a Python module and its arguments; {port} in them is the port. `environment`: None is ours."""
         self.port = free_port()
         self.base = f"http://127.0.0.1:{self.port}"
         self.command = [sys.executable, "-m", *(part.format(port=self.port) for part in command)]
+        self.environment = environment
         self.process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> None:
         self.process = subprocess.Popen(
-            self.command, cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, stdin=subprocess.DEVNULL
-        )
+            self.command, cwd=ROOT, env=self.environment,
+            stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, stdin=subprocess.DEVNULL,
+        )  # fmt: skip
         until(self.answers, START_SECONDS)
 
     def answers(self) -> bool:

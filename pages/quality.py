@@ -148,7 +148,7 @@ def from_reviews(visit: Visit, instant: bool) -> None:
 
 
 def from_file(visit: Visit, instant: bool) -> None:
-    file = st.file_uploader(say("quality.file"), type="csv")
+    file = st.file_uploader(say("quality.file"), type="csv", max_upload_size=gold.MOST_BYTES // 1_000_000)
     if file is None or not st.button(say("quality.add_file")):
         return
     with tempfile.TemporaryDirectory() as folder:

@@ -37,7 +37,7 @@ try:
     if like is not None:
         found = searching.by_image(visit.workspace, like, count)
     elif upload is not None:
-        found = searching.by_picture(visit.workspace, upload.getvalue(), upload.name, count)
+        found = searching.by_picture(visit.workspace, upload.getvalue(), upload.name, count, searching.UPLOADED)
     elif words:
         found = searching.by_words_or_tag(visit.workspace, words, count)
         tag_id = searching.tag_called(visit.workspace, words)

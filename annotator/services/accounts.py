@@ -25,6 +25,7 @@ SHORTEST, LONGEST = 10, 1000  # characters of a password
 INVITATION = timedelta(days=7)
 WINDOW = timedelta(minutes=15)
 FAILURES = {"name": 5, "address": 30}  # in the window, before the door closes for the rest of it
+NO_INVITATION = "this invitation was used, has ended or never was; ask for a new one"
 MOST_ACTS = 1000
 
 
@@ -34,6 +35,8 @@ class SignedIn:
 
     name: str
     stamp: int
+    sitting: str = ""
+    """Which of the person's sign-ins it is: a sign-out ends this one in all tabs of the browser, and no other."""
 
 
 def sign_in(workspace: Workspace, name: str, password: str, address: str = "") -> SignedIn:
@@ -43,7 +46,7 @@ def sign_in(workspace: Workspace, name: str, password: str, address: str = "") -
     failures of one name or thirty of one address within fifteen minutes.
     """
     name = tidy(name)
-    keys = {"name": f"name:{name.casefold()[:100]}", "address": f"address:{address[:60]}"}
+    keys = {"name": f"name:{name.casefold()[:100]}", **_address_key(address)}
     with workspace.transaction() as session:
         _check_tries(session, keys)
         person = session.scalar(select(Annotator).where(Annotator.name == name))
@@ -55,16 +58,18 @@ def sign_in(workspace: Workspace, name: str, password: str, address: str = "") -
                 person.password_hash = _hasher().hash(password)
             session.execute(delete(SignInAttempt).where(SignInAttempt.key == keys["name"]))
             return SignedIn(person.name, person.stamp)
-        session.add_all(SignInAttempt(key=key, at=datetime.now(UTC)) for key in keys.values())
+        _note_failure(session, keys)
     raise ForbiddenError("this name and password do not go together, or the account is paused")
 
 
 def sign_in_by_email(workspace: Workspace, email: str) -> SignedIn:
-    """Whom an identity provider vouches for. Raises ForbiddenError for an address nobody was given."""
+    """Whom an identity provider vouches for. Raises ForbiddenError for an address nobody was given, and for a pause."""
     with workspace.reading() as session:
         person = session.scalar(select(Annotator).where(Annotator.email == email.strip().casefold()))
-        if person is None or person.paused:
+        if person is None:
             raise ForbiddenError(f"{email} has no account here; an admin adds it: annotator people add NAME --email")
+        if person.paused:
+            raise ForbiddenError(f"the account of {email} is paused; ask an admin to resume it")
         return SignedIn(person.name, person.stamp)
 
 
@@ -178,23 +183,30 @@ def invite(workspace: Workspace, role: Role, name: str = "") -> str:
     return token
 
 
-def invited_as(workspace: Workspace, token: str) -> dict[str, str]:
-    """{name, role, by} of an invitation that still counts. Raises ForbiddenError."""
-    with workspace.reading() as session:
-        found = _invitation(session, token)
-        return {"name": found.name, "role": found.role.value, "by": found.invited_by}
+def invited_as(workspace: Workspace, token: str, address: str = "") -> dict[str, str]:
+    """{name, role, by} of an invitation that still counts.
 
-
-def accept_invitation(workspace: Workspace, token: str, name: str, password: str) -> SignedIn:
-    """Make the account. Raises ForbiddenError for a used or old invitation, ConflictError for a name that is taken."""
+    Raises ForbiddenError, and TooManyError where thirty tries of one address, sign-ins included, failed.
+    """
     with workspace.transaction() as session:
-        found = _invitation(session, token)
-        if session.scalar(select(Annotator.id).where(Annotator.name == tidy(name))) is not None:
-            raise ConflictError(f"the name {tidy(name)!r} is taken; choose another one")
-        person = annotator_called(session, name)
-        _set(session, person, password, None)
-        person.role, found.used_at = found.role, datetime.now(UTC)
-        return SignedIn(person.name, person.stamp)
+        found = _invitation(session, token, address)
+        if found is not None:
+            return {"name": found.name, "role": found.role.value, "by": found.invited_by}
+    raise ForbiddenError(NO_INVITATION)
+
+
+def accept_invitation(workspace: Workspace, token: str, name: str, password: str, address: str = "") -> SignedIn:
+    """Make the account. Raises as `invited_as`, and ConflictError for a name that is taken."""
+    with workspace.transaction() as session:
+        found = _invitation(session, token, address)
+        if found is not None:
+            if session.scalar(select(Annotator.id).where(Annotator.name == tidy(name))) is not None:
+                raise ConflictError(f"the name {tidy(name)!r} is taken; choose another one")
+            person = annotator_called(session, name)
+            _set(session, person, password, None)
+            person.role, found.used_at = found.role, datetime.now(UTC)
+            return SignedIn(person.name, person.stamp)
+    raise ForbiddenError(NO_INVITATION)
 
 
 def people(workspace: Workspace) -> list[dict[str, Any]]:
@@ -255,14 +267,25 @@ def _check_tries(session: Session, keys: dict[str, str]) -> None:
         tries = session.scalar(select(func.count(SignInAttempt.id)).where(SignInAttempt.key == key)) or 0
         if tries >= FAILURES[kind] and key != "address:":
             minutes = int(WINDOW.total_seconds() // 60)
-            raise TooManyError(f"too many failed sign-ins; try again in {minutes} minutes")
+            raise TooManyError(f"too many failed tries; try again in {minutes} minutes")
 
 
-def _invitation(session: Session, token: str) -> Invitation:
+def _note_failure(session: Session, keys: dict[str, str]) -> None:
+    session.add_all(SignInAttempt(key=key, at=datetime.now(UTC)) for key in keys.values())
+
+
+def _address_key(address: str) -> dict[str, str]:
+    return {"address": f"address:{address[:60]}"}
+
+
+def _invitation(session: Session, token: str, address: str) -> Invitation | None:
+    """The invitation of this token that still counts; None counts as a failed try of the address."""
+    _check_tries(session, _address_key(address))
     found = session.scalar(select(Invitation).where(Invitation.digest == _digest(token)))
-    if found is None or found.used_at is not None or found.expires_at < datetime.now(UTC):
-        raise ForbiddenError("this invitation was used, has ended or never was; ask for a new one")
-    return found
+    if found is not None and found.used_at is None and found.expires_at >= datetime.now(UTC):
+        return found
+    _note_failure(session, _address_key(address))
+    return None
 
 
 def _digest(token: str) -> str:

@@ -15,6 +15,7 @@ from annotator.services.rights import Right, needs
 from annotator.workspace import Workspace
 
 KEPT = 20  # the newest; older ones are removed when a new one is made
+LONGEST_NAME = 200  # ours have 50; file systems raise for more than 255
 
 
 @needs(Right.EXPORT)
@@ -48,7 +49,7 @@ def listed(workspace: Workspace) -> list[dict[str, Any]]:
 def file_of(workspace: Workspace, name: str) -> Path:
     """The file called `name` on the shelf. Raises MissingError when there is none."""
     file = _shelf(workspace) / name
-    if Path(name).name != name or not _note(file).exists() or not file.exists():
+    if Path(name).name != name or len(name) > LONGEST_NAME or not _note(file).exists() or not file.exists():
         raise MissingError(f"there is no export {name!r} here; make it anew on the Export page")
     return file
 

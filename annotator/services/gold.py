@@ -27,6 +27,7 @@ from annotator.workspace import Workspace
 from db.models import Annotator, Gold, Image, Label, Review, Tag, Task
 
 COLUMNS = {"image": ("image", "file"), "tag": ("tag",), "state": ("state",)}
+MOST_BYTES, MOST_REFUSED = 10_000_000, 1000  # of a file: some 200,000 pairs; bad lines each look through the store
 Known = tuple[int, int, LabelState]
 """image row, tag id, POSITIVE or NEGATIVE"""
 
@@ -69,20 +70,15 @@ def declare_reviewed(
 
 @needs(Right.REVIEW)
 def declare_from_file(workspace: Workspace, annotator: str, file: Path, *, instant: bool = False) -> GoldReport:
-    """A CSV with image,tag,state (positive or negative); bad lines are listed, the others become known."""
-    errors: list[TableError] = []
-    known: list[Known] = []
-    uri = local_uri(file)
-    with open_text(uri) as stream, workspace.transaction() as session:
-        table = Table(uri, stream, COLUMNS)
-        for line, cells in table.records(errors):
-            image, tag, state = (table.cell(cells, column).strip() for column in COLUMNS)
-            try:
-                if STATES.get(state, LabelState.UNKNOWN) == LabelState.UNKNOWN:
-                    raise BadInputError(f"state {state!r}; what is known is positive or negative")
-                known.append((find_image(session, image), find_tag(session, tag).id, STATES[state]))
-            except (UsageError, BadInputError) as error:
-                errors.append(TableError(str(file), line, str(error)))
+    """A CSV with image,tag,state (positive or negative); bad lines are listed, the others become known.
+
+    Raises BadInputError for a file of more than `MOST_BYTES` or `MOST_REFUSED` bad lines; then nothing becomes known.
+    """
+    if file.is_file() and file.stat().st_size > MOST_BYTES:
+        size = file.stat().st_size
+        raise BadInputError(f"{file.name} has {size:,} bytes, at most {MOST_BYTES:,} are read; give it in parts")
+    known, errors = _read(workspace, file)
+    with workspace.transaction() as session:
         report = _declare(session, annotator, known, instant)
     report.refused = [str(error) for error in errors]
     return report
@@ -133,6 +129,26 @@ def own_answers(workspace: Workspace, annotator: str, tag_id: int, most: int = 2
         found = session.execute(query).all()
         names = names_of(session, [row for row, _ in found])
     return [{"image": row, "name": names[row], "state": state.name.lower()} for row, state in found]
+
+
+def _read(workspace: Workspace, file: Path) -> tuple[list[Known], list[TableError]]:
+    """The pairs of a table and its bad lines; nobody who writes waits for it meanwhile."""
+    errors: list[TableError] = []
+    known: list[Known] = []
+    uri = local_uri(file)
+    with open_text(uri) as stream, workspace.reading() as session:
+        table = Table(uri, stream, COLUMNS)
+        for line, cells in table.records(errors):
+            image, tag, state = (table.cell(cells, column).strip() for column in COLUMNS)
+            try:
+                if STATES.get(state, LabelState.UNKNOWN) == LabelState.UNKNOWN:
+                    raise BadInputError(f"state {state!r:.80}; what is known is positive or negative")
+                known.append((find_image(session, image), find_tag(session, tag).id, STATES[state]))
+            except (UsageError, BadInputError) as error:
+                errors.append(TableError(str(file), line, str(error)))
+            if len(errors) > MOST_REFUSED:
+                raise BadInputError(f"more than {MOST_REFUSED:,} lines cannot be used, the last: {errors[-1]}")
+    return known, errors
 
 
 def _declare(session: Session, annotator: str, known: Sequence[Known], instant: bool) -> GoldReport:

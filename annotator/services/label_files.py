@@ -18,6 +18,7 @@ from db.models import Image, ImageFile, Tag
 
 STATES = {"positive": LabelState.POSITIVE, "negative": LabelState.NEGATIVE, "unknown": LabelState.UNKNOWN}
 COLUMNS = {"image": ("image", "file"), "tag": ("tag",), "state": ("state",), "annotator": ("annotator",)}
+LONGEST_PATH = 4096  # file systems take no longer one; SQLite refuses to look for more than 50,000 bytes
 
 
 def label_by_name(workspace: Workspace, image: str, tag: str, state: str, annotator: str) -> dict[str, Any]:
@@ -74,9 +75,11 @@ def tag_by_name(workspace: Workspace, tag: str) -> int:
 
 def find_image(session: Session, name: str) -> int:
     """The row of the image called `name`: its row, its path (or the end of it), or the start of its sha256."""
-    if name.isdigit() and len(name) < 10 and session.get(Image, int(name)) is not None:
+    if not _is_text(name) or len(name) > LONGEST_PATH:
+        raise BadInputError(f"image {name!r:.300} can be no path of an image; give a row or path")
+    if name.isascii() and name.isdigit() and len(name) < 10 and session.get(Image, int(name)) is not None:
         return int(name)
-    path = str(Path(name).expanduser().absolute())
+    path = str(_at_home(Path(name)).absolute())
     exact = session.scalar(select(ImageFile.image_row).where(ImageFile.uri.in_([name, path])))
     if exact is not None:
         return exact
@@ -87,11 +90,25 @@ def find_image(session: Session, name: str) -> int:
     if len(found) == 1:
         return found[0]
     problem = "fits several images; give more of its path" if found else "is not in this workspace; give a row or path"
-    raise BadInputError(f"image {name!r} {problem}")
+    raise BadInputError(f"image {name!r:.300} {problem}")
+
+
+def _at_home(path: Path) -> Path:
+    try:
+        return path.expanduser()
+    except RuntimeError:  # ~somebody whom this machine does not know
+        return path
+
+
+def _is_text(name: str) -> bool:
+    """Whether a store can hold it: no zero byte, and nothing that was read of bytes that are not UTF-8."""
+    return "\0" not in name and not any("\ud800" <= letter <= "\udfff" for letter in name)
 
 
 def find_tag(session: Session, name: str) -> Tag:
     """The tag called `name`, in any case, or with it as a synonym."""
+    if not _is_text(name):
+        raise BadInputError(f"tag {name!r:.300} is no text that a store could hold; correct it")
     key = " ".join(name.split()).casefold()
     tag = session.scalar(select(Tag).where(Tag.key == key, Tag.archived.is_(False)))
     if tag is not None:

@@ -12,12 +12,16 @@ from annotator.arrays import ShardedArray
 from annotator.backbones import Backbone, resolve_device
 from annotator.errors import BadInputError, MissingError, UnknownNameError
 from annotator.importers.pictures import open_oriented
+from annotator.importers.refusals import DEFAULT_LIMITS, Limits
 from annotator.search import Neighbours, build, load
 from annotator.services import suggesting
 from annotator.services.embedding import cached_backbone, current_backbone, has_texts
 from annotator.services.label_files import find_tag
 from annotator.workspace import Workspace
 from db.models import ImageFile
+
+UPLOADED = Limits(pixels=100_000_000, file_bytes=32 << 20)
+"""Of a picture that comes by the browser: several people may send one at once, 300 MB of pixels each."""
 
 
 @dataclass(frozen=True)
@@ -42,12 +46,12 @@ def by_words(workspace: Workspace, words: str, k: int) -> list[Hit]:
     return _nearest(workspace, backbone, mean / np.linalg.norm(mean), k)
 
 
-def by_picture(workspace: Workspace, content: bytes, name: str, k: int) -> list[Hit]:
-    """The pictures nearest to the one in `content`. Raises PictureError when it is none."""
+def by_picture(workspace: Workspace, content: bytes, name: str, k: int, limits: Limits = DEFAULT_LIMITS) -> list[Hit]:
+    """The pictures nearest to the one in `content`. Raises PictureError when it is none, or beyond the limits."""
     backbone = _backbone(workspace)
     if not content:
         raise BadInputError(f"{name}: no such file, or an empty one; give a picture")
-    picture = open_oriented(content, name=name, shorter_side=backbone.draft_size)
+    picture = open_oriented(content, name=name, shorter_side=backbone.draft_size, limits=limits)
     return _nearest(workspace, backbone, backbone.encode_images(backbone.preprocess(picture)[None]), k)
 
 

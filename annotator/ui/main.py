@@ -2,14 +2,15 @@
 
 import streamlit as st
 
-from annotator.errors import AnnotatorError
+from annotator.errors import AnnotatorError, ForbiddenError
 from annotator.services import rights
 from annotator.services.people import tidy
 from annotator.settings import Settings
-from annotator.ui import plain, who
+from annotator.ui import plain, provider, who
+from annotator.ui.components import enter
 from annotator.ui.menu import MENU, page, right_of
 from annotator.ui.words import say
-from annotator.workspace import current
+from annotator.workspace import Workspace, current
 
 SIGN_OUT = """
 <form method="post" action="/sign-out" target="_top">
@@ -38,18 +39,31 @@ def pages() -> list[str]:
         st.error(plain(str(error)))  # the page itself says the rest
         return []
     if name is None:
-        st.button(say("menu.sign_in"), type="primary", on_click=st.login)
-        st.markdown(f"[{say('menu.sign_in_here')}](/sign-in)")
+        ask_to_sign_in(workspace)
         return []
     with st.sidebar:
         st.caption(plain(say("menu.signed_in", name=name)))
-        if workspace.settings.oidc and st.user.is_logged_in:
-            st.button(say("menu.sign_out"), on_click=st.logout)
-        else:
-            st.html(SIGN_OUT.format(say("menu.sign_out")))
+        st.html(SIGN_OUT.format(say("menu.sign_out")))
     with workspace.reading() as session:
         held = rights.rights_of(session, name)
     return [page_name for page_name in MENU if right_of(page_name) in held]
+
+
+def ask_to_sign_in(workspace: Workspace) -> None:
+    """The ways to sign in; ends the page for whom the identity provider vouched, let in or refused."""
+    try:
+        vouched = provider.vouched_for(workspace)
+    except ForbiddenError as error:
+        st.error(plain(str(error)))
+        st.html(SIGN_OUT.format(say("menu.sign_in_otherwise")))
+        st.stop()
+    if vouched is not None:
+        st.info(plain(say("menu.signing_in", name=vouched.name)))
+        enter(workspace, vouched)
+        st.stop()
+    if workspace.settings.oidc:
+        st.button(say("menu.sign_in"), type="primary", on_click=st.login)
+    st.markdown(f"[{say('menu.sign_in_here')}](/sign-in)")
 
 
 def ask_name() -> None:

@@ -15,6 +15,8 @@ from annotator.workspace import Workspace, current
 
 OPEN = ("/api/", "/sign-in", "/invitation/", "/_stcore/health")
 """Paths that check for themselves who asks."""
+CLOSED = ("/_stcore/upload_file/", "/_stcore/metrics")
+"""Paths of Streamlit that nobody needs before the sign-in at an identity provider, which its other paths lead to."""
 POLICY_VIOLATION = 1008
 
 
@@ -48,7 +50,8 @@ def _refusal(workspace: Workspace, scope: Scope) -> Response | None:
         message = "This server is not known by that name; set ANNOTATOR_HOSTS to the names it is known by.\n"
         return PlainTextResponse(message, 403)
     path = request.url.path
-    if path.startswith(OPEN) or workspace.settings.oidc or signing.person(workspace, request) is not None:
+    is_open = path.startswith(OPEN) or (workspace.settings.oidc and not path.startswith(CLOSED))
+    if is_open or signing.person(workspace, request) is not None:
         return None
     if scope["type"] == "http" and "text/html" in request.headers.get("accept", ""):
         return RedirectResponse("/sign-in", 303)

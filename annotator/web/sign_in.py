@@ -32,8 +32,7 @@ async def sign_in(request: Request) -> Response:
     """GET and POST /sign-in: name and password for the cookie that says who asks."""
 
     def enter(form: dict[str, str]) -> SignedIn:
-        address = request.client.host if request.client else ""
-        return accounts.sign_in(current(), form.get("name", ""), form.get("password", ""), address)
+        return accounts.sign_in(current(), form.get("name", ""), form.get("password", ""), _address(request))
 
     return await _form(request, "Sign in", "", enter, {})
 
@@ -42,23 +41,25 @@ async def invitation(request: Request) -> Response:
     """GET and POST /invitation/{token}: make the account that an admin offered."""
     token = request.path_params["token"]
     try:
-        offered = await run_in_threadpool(accounts.invited_as, current(), token)
+        offered = await run_in_threadpool(accounts.invited_as, current(), token, _address(request))
     except ForbiddenError as error:
-        return _page("Invitation", str(error), "", {}, 403, has_form=False)
+        return _page("Invitation", str(error), "", {}, _status(error), has_form=False)
 
     def enter(form: dict[str, str]) -> SignedIn:
         if form.get("password") != form.get("again"):
             raise BadInputError("the two passwords differ")
-        return accounts.accept_invitation(current(), token, form.get("name", ""), form.get("password", ""))
+        name, password = form.get("name", ""), form.get("password", "")
+        return accounts.accept_invitation(current(), token, name, password, _address(request))
 
     return await _form(request, "Welcome", f"You are invited as {offered['role']}.", enter, {"name": offered["name"]})
 
 
 async def sign_out(request: Request) -> Response:
-    """POST /sign-out."""
+    """POST /sign-out. Where an identity provider is asked, its sign-in ends too, by way of Streamlit's route."""
     if not signing.is_same_site(current(), request):
         return _page("Sign in", "this address serves its own pages only", "", {}, 403, has_form=False)
-    response = RedirectResponse("/sign-in", 303)
+    signing.end(current(), request.cookies.get(signing.COOKIE, ""))
+    response = RedirectResponse("/auth/logout" if current().settings.oidc else "/sign-in", 303)
     response.delete_cookie(signing.COOKIE, path="/")
     return response
 
@@ -76,11 +77,18 @@ async def _form(
         form = await _fields(request)
         who = await run_in_threadpool(enter, form)
     except AnnotatorError as error:
-        status = 429 if isinstance(error, TooManyError) else 403 if isinstance(error, ForbiddenError) else 400
-        return _page(title, str(error), text, {"name": form.get("name", "")}, status, again=again)
+        return _page(title, str(error), text, {"name": form.get("name", "")}, _status(error), again=again)
     response = RedirectResponse("/", 303)
     signing.give_cookie(response, current(), who, secure=request.url.scheme == "https")
     return response
+
+
+def _status(error: AnnotatorError) -> int:
+    return 429 if isinstance(error, TooManyError) else 403 if isinstance(error, ForbiddenError) else 400
+
+
+def _address(request: Request) -> str:
+    return request.client.host if request.client else ""
 
 
 async def _fields(request: Request) -> dict[str, str]:

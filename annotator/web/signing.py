@@ -4,6 +4,7 @@ Where people have accounts, the sign-in page gives the cookie. Where one person 
 the app hands the browser a short-lived token, and the browser trades it for the cookie.
 """
 
+import secrets
 import time
 from functools import lru_cache
 from typing import Any
@@ -22,21 +23,44 @@ COOKIE = "annotator_session"
 DOWNLOAD_SECONDS = 24 * 3600
 TOKEN_SECONDS = 120
 FRESH_SECONDS = 3  # a sign-in that was ended may go on for so long; without it each picture would ask the store
+_ENDED: set[str] = set()  # sittings, some 70 bytes each
 LOCAL_HOSTS = {"127.0.0.1", "localhost", "[::1]", "testserver"}
 
 
-def page_token(workspace: Workspace, name: str) -> str:
-    """A token that says: the page knows this person as `name`. Valid for two minutes."""
-    return _signer(workspace, "page").dumps([name, accounts.stamp_of(workspace, name)])
+def page_token(workspace: Workspace, name: str, sitting: str = "") -> str:
+    """A token that says: the page knows this person as `name`, since this sitting. Valid for two minutes."""
+    return _signer(workspace, "page").dumps([name, accounts.stamp_of(workspace, name), sitting])
 
 
 def trade(workspace: Workspace, token: str) -> SignedIn | None:
-    """Whom a page's token names; None when it is not ours or too old."""
-    return _load(workspace, "page", token, TOKEN_SECONDS)
+    """Whom a page's token names; None when it is not ours or too old, or its sitting was ended by a sign-out."""
+    who = _load(workspace, "page", token, TOKEN_SECONDS)
+    return None if who is None or has_ended(who.sitting) else who
 
 
 def cookie_of(workspace: Workspace, who: SignedIn) -> str:
-    return _signer(workspace, "session").dumps([who.name, who.stamp])
+    """The cookie of a sitting; of a new one where `who` has none yet."""
+    return _signer(workspace, "session").dumps([who.name, who.stamp, who.sitting or secrets.token_hex(8)])
+
+
+def sitting_of(workspace: Workspace, cookie: str) -> str:
+    """The sitting a cookie belongs to; "" where it is not ours or too old."""
+    who = _load(workspace, "session", cookie, _cookie_seconds(workspace))
+    return "" if who is None else who.sitting
+
+
+def end(workspace: Workspace, cookie: str) -> None:
+    """End the sitting of a cookie: pages that stay open elsewhere in the browser must not sign in again by themselves.
+
+    Kept by this process: when it starts again, pages connect anew, with the cookies the browser has left.
+    """
+    sitting = sitting_of(workspace, cookie)
+    if sitting:
+        _ENDED.add(sitting)
+
+
+def has_ended(sitting: str) -> bool:
+    return sitting in _ENDED
 
 
 def download_token(workspace: Workspace, name: str) -> str:
@@ -53,15 +77,15 @@ def download(workspace: Workspace, token: str) -> str | None:
 def give_cookie(response: Response, workspace: Workspace, who: SignedIn, *, secure: bool) -> None:
     """Make the browser show from now on that it is `who`."""
     response.set_cookie(
-        COOKIE, cookie_of(workspace, who), max_age=round(workspace.settings.sign_in_hours * 3600), path="/",
+        COOKIE, cookie_of(workspace, who), max_age=_cookie_seconds(workspace), path="/",
         httponly=True, samesite="strict", secure=secure,
     )  # fmt: skip
 
 
 def person_of(workspace: Workspace, cookie: str) -> str | None:
     """The name a cookie stands for; None where it is not ours, too old, or its sign-in was ended."""
-    who = _load(workspace, "session", cookie, round(workspace.settings.sign_in_hours * 3600))
-    if who is None or not _stands(workspace, who, _moment()):
+    who = _load(workspace, "session", cookie, _cookie_seconds(workspace))
+    if who is None or has_ended(who.sitting) or not _stands(workspace, who, _moment()):
         return None
     return who.name
 
@@ -104,6 +128,10 @@ def is_same_site(workspace: Workspace, request: HTTPConnection) -> bool:
     return same and is_known_host(workspace, request)
 
 
+def _cookie_seconds(workspace: Workspace) -> int:
+    return round(workspace.settings.sign_in_hours * 3600)
+
+
 def _moment() -> int:
     return int(time.monotonic() / FRESH_SECONDS)
 
@@ -131,8 +159,8 @@ def _signer(workspace: Workspace, purpose: str) -> URLSafeTimedSerializer:
 
 def _load(workspace: Workspace, purpose: str, value: str, seconds: int) -> SignedIn | None:
     loaded = _read(workspace, purpose, value, seconds)
-    if isinstance(loaded, list) and len(loaded) == 2 and isinstance(loaded[0], str) and isinstance(loaded[1], int):
-        return SignedIn(loaded[0], loaded[1])
+    if isinstance(loaded, list) and [type(part) for part in loaded] == [str, int, str]:
+        return SignedIn(*loaded)
     return None  # of an earlier version
 
 

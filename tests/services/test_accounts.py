@@ -57,6 +57,43 @@ def test_one_address_cannot_try_many_names(team: Workspace) -> None:
     assert accounts.sign_in(team, "Ann", PASSWORD, "192.0.2.8").name == "Ann"
 
 
+def test_invitations_cannot_be_guessed_from_one_address(team: Workspace) -> None:
+    token = accounts.invite(team, Role.REVIEWER)
+    for number in range(15):
+        with pytest.raises(ForbiddenError, match="never was"):
+            accounts.invited_as(team, f"guess {number}", "192.0.2.7")
+        with pytest.raises(ForbiddenError, match="never was"):
+            accounts.accept_invitation(team, f"guess {number}", "Eve", OTHER, "192.0.2.7")
+    with pytest.raises(TooManyError, match="15 minutes"):
+        accounts.invited_as(team, token, "192.0.2.7")
+    with pytest.raises(TooManyError):
+        accounts.accept_invitation(team, token, "Eve", OTHER, "192.0.2.7")
+    with pytest.raises(TooManyError):
+        accounts.sign_in(team, "Ann", PASSWORD, "192.0.2.7")
+    assert accounts.invited_as(team, token, "192.0.2.8")["role"] == "reviewer"
+
+
+def test_one_name_cannot_be_tried_from_many_addresses(team: Workspace) -> None:
+    for number in range(5):
+        with pytest.raises(ForbiddenError):
+            accounts.sign_in(team, ("Ann", " Ann", "ANN", "ann", "Ann ")[number], OTHER, f"192.0.2.{number}")
+    with pytest.raises(TooManyError):
+        accounts.sign_in(team, "Ann", PASSWORD, "192.0.2.9")
+
+
+def test_tries_while_the_door_is_closed_do_not_keep_it_closed(team: Workspace) -> None:
+    for _ in range(5):
+        with pytest.raises(ForbiddenError):
+            accounts.sign_in(team, "Ann", OTHER)
+    with team.transaction() as session:
+        session.execute(update(SignInAttempt).values(at=datetime.now(UTC) - timedelta(minutes=14)))
+    with pytest.raises(TooManyError):
+        accounts.sign_in(team, "Ann", OTHER)
+    with team.transaction() as session:
+        session.execute(update(SignInAttempt).values(at=datetime.now(UTC) - timedelta(minutes=16)))
+    assert accounts.sign_in(team, "Ann", PASSWORD).name == "Ann"
+
+
 def test_a_paused_person_cannot_sign_in_until_resumed(team: Workspace) -> None:
     accounts.set_paused(team, "Ann", True)
     with pytest.raises(ForbiddenError):

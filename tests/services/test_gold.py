@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import select
 
-from annotator.errors import BadInputError, UsageError
+from annotator.errors import BadInputError, TableError, UsageError
 from annotator.services import gold, labelling, questions, status, tasks
 from annotator.services.snapshots import take
 from annotator.services.training import training_set
@@ -165,3 +165,46 @@ def test_a_gold_answer_ends_nobody_elses_question(crew: Workspace) -> None:
     with crew.reading() as session:
         audits = select(Task).where(Task.reason == "audit", Task.kind == TaskKind.AUDIT, Task.done_at.is_not(None))
         assert session.scalars(audits).all() == []
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        b"~nobody-of-this-name/1.jpg,boat,positive", b"\xc2\xb2,boat,positive", b"\xff.jpg,boat,positive",
+        b"1.jpg,\xff,positive", b"1.jpg\x00,boat,positive", b"1.jpg,bo\x00at,positive",
+        b"../../etc/passwd,boat,positive", b"file:///etc/passwd,boat,positive",
+        b'"' + b"x" * 200_000 + b'",boat,positive',
+        b"x" * 100_000 + b",boat,positive", b"1.jpg,boat,positive,more,cells", b"%,boat,positive", b"=1+1,=1+1,=1+1",
+    ],
+    ids=range(13),
+)  # fmt: skip
+def test_a_hostile_line_is_listed_and_the_next_one_counts(crew: Workspace, tmp_path: Path, line: bytes) -> None:
+    file = tmp_path / "known.csv"
+    file.write_bytes(b"image,tag,state\n" + line + b"\n30.jpg,boat,positive\n")
+    report = gold.declare_from_file(crew, "rita", file)
+    assert (report.added, len(report.refused)) == (1, 1)
+    assert "root:" not in report.refused[0] and len(report.refused[0]) < 1000
+
+
+@pytest.mark.parametrize("header", [b"x" * 3_000_000, b"a," * 1_500_000, b"\x00" * 1000, b'"' * 100_001])
+def test_a_line_without_an_end_is_no_table(crew: Workspace, tmp_path: Path, header: bytes) -> None:
+    file = tmp_path / "known.csv"
+    file.write_bytes(header)
+    with pytest.raises(TableError, match="no column") as caught:
+        gold.declare_from_file(crew, "rita", file)
+    assert len(str(caught.value)) < 2000
+
+
+def test_a_file_too_large_to_be_one_is_not_read(crew: Workspace, tmp_path: Path) -> None:
+    file = tmp_path / "known.csv"
+    file.write_bytes(b"image,tag,state\n".ljust(gold.MOST_BYTES + 1, b"\n"))
+    with pytest.raises(BadInputError, match="10,000,001 bytes"):
+        gold.declare_from_file(crew, "rita", file)
+
+
+def test_a_file_of_bad_lines_is_given_up_and_leaves_nothing(crew: Workspace, tmp_path: Path) -> None:
+    file = tmp_path / "known.csv"
+    file.write_text("image,tag,state\n30.jpg,boat,positive\n" + "31.jpg,boat,maybe\n" * (gold.MOST_REFUSED + 1))
+    with pytest.raises(BadInputError, match="more than 1,000 lines"):
+        gold.declare_from_file(crew, "rita", file)
+    assert len(gold.listed(crew)) == len(KNOWN)

@@ -25,6 +25,7 @@ INTERNAL = {
     "accounts.sign_in": "gives rights",
     "accounts.change_own_password": "asks for the password",
     "accounts.accept_invitation": "the invitation is the right",
+    "accounts.invited_as": "counts guesses",
     "rounds.ask_further": "part of claiming questions",
     "rights.note": "writes what a marked service did",
 }

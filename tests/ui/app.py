@@ -65,8 +65,8 @@ def serving(workspace: Workspace) -> "Iterator[Served]":
 class Served(Server):
     """The app on a workspace, and what its store holds."""
 
-    def __init__(self, workspace: Workspace) -> None:
-        super().__init__(*APP, "-w", str(workspace.folder), "--port", "{port}")
+    def __init__(self, workspace: Workspace, environment: dict[str, str] | None = None) -> None:
+        super().__init__(*APP, "-w", str(workspace.folder), "--port", "{port}", environment=environment)
         self.workspace = workspace
 
     def open(self, page: Page, name: str) -> None:

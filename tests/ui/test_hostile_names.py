@@ -1,8 +1,14 @@
-"""Names that try to be code: of tags, files, people, comments and definitions. On no page does anything run."""
+"""Names that try to be code: of tags, files, people, comments and definitions. On no page does anything run.
+
+And requests that try to be more than they may: addresses that lead out, uploads without an end.
+"""
 
 import shutil
 from collections.abc import Iterator
+from contextlib import closing, suppress
+from http.client import HTTPConnection
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import pytest
 from playwright.sync_api import Browser, Dialog
@@ -13,6 +19,7 @@ from annotator.services.importing import import_pictures
 from annotator.services.vocabulary_changes import make
 from annotator.settings import Settings
 from annotator.terms import LabelState
+from annotator.ui.app import OPTIONS
 from annotator.ui.menu import MENU
 from annotator.workspace import Workspace
 from db.models import Image, Tag
@@ -84,3 +91,57 @@ def test_nothing_that_a_name_holds_is_run(browser: Browser, hostile: Served, nam
         assert not page.locator("a[href^='javascript:']").count()
         assert not page.locator("img[src='x'], script:text('hacked')").count()
     assert not talked
+
+
+@pytest.mark.parametrize(
+    "up", ["../../../", "..%2f..%2f..%2f", "%2e%2e/%2e%2e/%2e%2e/", "..%5c..%5c", "%252e%252e%252f", "//"]
+)
+def test_no_address_of_the_server_leads_to_its_files(hostile: Served, up: str) -> None:
+    """Sent as they are: a browser would tidy them first."""
+    secret = hostile.workspace.secret
+    for start in ("", "api/ui/", "api/pictures/320/", "api/exports/", "static/", "media/", "component/", "app/static/",
+                  "_stcore/bidi-components/", "_stcore/upload_file/", "invitation/"):  # fmt: skip
+        for file in ("workspace/secret.key", "secret.key", "pyproject.toml", "etc/passwd"):
+            with closing(HTTPConnection("127.0.0.1", hostile.port, timeout=20)) as connection:
+                connection.request("GET", f"/{start}{up}{file}")
+                body = connection.getresponse().read().decode(errors="replace")
+            assert secret not in body and "[build-system]" not in body and "root:" not in body
+
+
+def test_an_upload_beyond_the_limit_is_refused_by_the_server_too(browser: Browser, hostile: Served) -> None:
+    most = int(OPTIONS["server.maxUploadSize"]) << 20
+    with browser.new_context() as context:
+        page = context.new_page()
+        hostile.open(page, "search")
+        chooser = page.locator("[data-testid=stFileUploaderDropzoneInput]")
+        with page.expect_request(lambda request: request.method == "PUT") as sent:
+            chooser.set_input_files({"name": "x.png", "mimeType": "image/png", "buffer": b"no picture"})
+        page.get_by_text("x.png: ").wait_for()
+        token = {"X-Xsrftoken": sent.value.headers["x-xsrftoken"]}
+        token["Cookie"] = "; ".join(f"{one['name']}={one['value']}" for one in context.cookies())
+
+        def status(headers: dict[str, str], size: int, url: str = urlsplit(sent.value.url).path) -> int:
+            return upload(hostile.port, url, {**token, **headers}, size)
+
+        assert status({}, most) == 204
+        assert status({"Content-Length": str(most + 1)}, 0) == 413
+        assert status({}, most + (2 << 20)) == 413
+        assert status({"Content-Length": "many"}, 0) == 400
+        assert status({"Cookie": ""}, 10) == 403
+        assert status({}, 10, "/_stcore/upload_file/nobody/x") == 400
+
+
+def upload(port: int, url: str, headers: dict[str, str], size: int) -> int:
+    """The status of an upload of `size` bytes that does not say beforehand how long it is, unless `headers` do."""
+
+    def body() -> Iterator[bytes]:
+        yield b'--b\r\nContent-Disposition: form-data; name="file"; filename="x.png"\r\n\r\n'
+        for start in range(0, size, 1 << 20):
+            yield bytes(min(1 << 20, size - start))
+        yield b"\r\n--b--\r\n"
+
+    announced = {"Content-Type": "multipart/form-data; boundary=b", **headers}
+    with closing(HTTPConnection("127.0.0.1", port, timeout=20)) as connection:
+        with suppress(BrokenPipeError, ConnectionResetError):  # what is too long is not waited for
+            connection.request("PUT", url, None if "Content-Length" in headers else body(), announced)
+        return connection.getresponse().status

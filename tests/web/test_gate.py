@@ -32,7 +32,12 @@ def browser(workspace: Workspace, monkeypatch: pytest.MonkeyPatch) -> Browser:
     monkeypatch.setattr(gate, "current", lambda: workspace)
     monkeypatch.setattr(signing, "FRESH_SECONDS", 1e-9)
     app = Gate(
-        Starlette(routes=[Route("/", lambda request: PlainTextResponse("in")), WebSocketRoute("/_stcore/stream", echo)])
+        Starlette(
+            routes=[
+                Route("/{path:path}", lambda request: PlainTextResponse("in")),
+                WebSocketRoute("/_stcore/stream", echo),
+            ]
+        )
     )
 
     def opened(address: str = "127.0.0.1", who: SignedIn | None = None) -> TestClient:
@@ -109,3 +114,18 @@ def test_a_name_used_before_there_were_accounts_does_not_sign_in(browser: Browse
     before = SignedIn("Ada", accounts.stamp_of(workspace, "Ada"))
     accounts.add(workspace, "Ada", Role.ADMIN, PASSWORD)
     assert browser(who=before).get("/").status_code == 401
+
+
+@pytest.mark.parametrize(
+    ("path", "status"),
+    [
+        ("/", 200), ("/auth/login", 200), ("/oauth2callback", 200), ("/static/app.js", 200),
+        ("/_stcore/upload_file/session/file", 401), ("/_stcore/metrics", 401),
+    ],
+)  # fmt: skip
+def test_only_the_way_to_the_provider_is_open_before_the_sign_in(
+    browser: Browser, admin: SignedIn, workspace: Workspace, path: str, status: int
+) -> None:
+    workspace.settings = Settings(oidc=True)
+    assert browser().get(path).status_code == status
+    assert browser(who=admin).get(path).status_code == 200

@@ -1,5 +1,6 @@
 import json
 import shutil
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -14,6 +15,12 @@ from annotator.terms import LabelState
 from annotator.web import routes, signing
 from annotator.workspace import Workspace
 from db.models import Label
+from tests.web.test_sign_in import NO_LENGTHS
+
+OUTSIDE = [
+    "../", "..%2f", "%2e%2e/", "%2e%2e%2f", "%252e%252e%252f", "..%5c", "..%c0%af", "....//", "/", "%2f", "%00",
+    "..%00/", "..;/", "%u002e%u002e/", "/etc/passwd%00",
+]  # fmt: skip
 
 
 @pytest.fixture(scope="module")
@@ -267,3 +274,48 @@ def test_a_skipped_question_is_not_asked_again(client: TestClient) -> None:
 )
 def test_a_skip_that_names_nothing_is_refused(client: TestClient, body: dict[str, object], status: int) -> None:
     assert client.post("/api/skip", json=body).status_code == status
+
+
+@pytest.mark.parametrize("length", NO_LENGTHS)
+@pytest.mark.parametrize("path", ["/api/claim", "/api/answers", "/api/sign-in"])
+def test_a_length_that_is_no_number_is_refused(client: TestClient, path: str, length: str) -> None:
+    answer = client.post(path, content=b"{}", headers={"content-length": length.encode("latin-1")})
+    assert answer.status_code == 400 and "Content-Length" in answer.json()["error"]
+
+
+def test_what_is_longer_than_it_was_announced_is_refused_too(client: TestClient) -> None:
+    answer = client.post("/api/claim", content=b"x" * (routes.MOST_BYTES + 1), headers={"content-length": "2"})
+    assert answer.status_code == 400 and "at most" in answer.json()["error"]
+
+
+def test_page_and_export_links_end_after_their_time(
+    stranger: TestClient, served: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = export_shelf.make(served, "csv")
+    with monkeypatch.context() as then:
+        then.setattr("itsdangerous.TimestampSigner.get_timestamp", lambda signer: int(time.time()) - 121)
+        page, export = signing.page_token(served, "Anna"), signing.download_token(served, made["name"])
+        then.setattr("itsdangerous.TimestampSigner.get_timestamp", lambda signer: int(time.time()) - 24 * 3600 - 1)
+        old = signing.download_token(served, made["name"])
+    assert stranger.post("/api/sign-in", json={"token": page}).status_code == 401
+    assert stranger.get(f"/api/exports/{export}").status_code == 200
+    assert stranger.get(f"/api/exports/{old}").status_code == 401
+
+
+@pytest.mark.parametrize("up", OUTSIDE)
+def test_no_route_leads_out_of_its_folder(client: TestClient, served: Workspace, up: str) -> None:
+    inside = [f"/api/ui/{up}routes.py", f"/api/ui/{up}secret.key", f"/api/pictures/{up}secret.key/0"]
+    inside += [f"/api/pictures/320/{up}0", f"/api/pictures/320{up}/0", f"/api/exports/{up}secret.key"]
+    for path in inside:
+        answer = client.get(path)
+        assert answer.status_code in (401, 404)
+        assert served.secret not in answer.text and "def " not in answer.text
+
+
+@pytest.mark.parametrize(
+    "name", ["../secret.key", "..", ".", "", "a\0b", "/etc/passwd", "..\\secret.key", "%2e%2e", "x" * 5000]
+)
+def test_even_a_link_of_ours_gives_out_only_what_lies_on_the_shelf(
+    stranger: TestClient, served: Workspace, name: str
+) -> None:
+    assert stranger.get(f"/api/exports/{signing.download_token(served, name)}").status_code == 404

@@ -1,15 +1,20 @@
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 
 import pytest
+from sqlalchemy import update
 from starlette.applications import Starlette
 from starlette.testclient import TestClient
 
 from annotator.services import accounts
+from annotator.settings import Settings
 from annotator.terms import Role
 from annotator.web import sign_in, signing
 from annotator.workspace import Workspace
+from db.models import Invitation
 
 PASSWORD = "correct horse"
+NO_LENGTHS = ["x", "-1", "1.5", "1e9", "", " ", "0x10", "²", "9" * 5000]
 pytestmark = pytest.mark.usefixtures("cheap_hashes")
 
 
@@ -80,3 +85,58 @@ def test_signing_out_takes_the_cookie_away(client: TestClient) -> None:
     client.post("/sign-in", data={"name": "Ada", "password": PASSWORD})
     assert client.post("/sign-out").headers["location"] == "/sign-in"
     assert signing.COOKIE not in client.cookies
+
+
+def test_signing_out_ends_every_cookie_and_page_of_this_sign_in_and_no_other(
+    client: TestClient, workspace: Workspace
+) -> None:
+    client.post("/sign-in", data={"name": "Ada", "password": PASSWORD})
+    first = client.cookies[signing.COOKIE]
+    token = signing.page_token(workspace, "Ada", signing.sitting_of(workspace, first))
+    traded = signing.trade(workspace, token)
+    assert traded is not None
+    renewed = signing.cookie_of(workspace, traded)
+    client.cookies.clear()
+    client.post("/sign-in", data={"name": "Ada", "password": PASSWORD})
+    elsewhere = client.cookies[signing.COOKIE]
+    client.cookies.clear()
+    client.post("/sign-out", headers={"cookie": f"{signing.COOKIE}={first}"})
+    assert signing.person_of(workspace, first) is None and signing.person_of(workspace, renewed) is None
+    assert signing.trade(workspace, token) is None
+    assert signing.person_of(workspace, elsewhere) == "Ada"
+
+
+def test_signing_out_ends_the_sign_in_at_the_provider_too(client: TestClient, workspace: Workspace) -> None:
+    workspace.settings = Settings(oidc=True)
+    client.post("/sign-in", data={"name": "Ada", "password": PASSWORD})
+    assert client.post("/sign-out").headers["location"] == "/auth/logout"
+    assert signing.COOKIE not in client.cookies
+
+
+def test_guessing_invitations_is_stopped(client: TestClient, workspace: Workspace) -> None:
+    token = accounts.invite(workspace, Role.REVIEWER)
+    assert {client.get(f"/invitation/guess-{number}").status_code for number in range(30)} == {403}
+    answer = client.get(f"/invitation/{token}")
+    assert answer.status_code == 429 and "15 minutes" in answer.text and "reviewer" not in answer.text
+
+
+def test_guessing_names_from_one_address_is_stopped(client: TestClient) -> None:
+    for number in range(30):
+        assert client.post("/sign-in", data={"name": f"name {number}", "password": "x"}).status_code == 403
+    assert client.post("/sign-in", data={"name": "Ada", "password": PASSWORD}).status_code == 429
+
+
+def test_an_invitation_that_has_ended_opens_nothing(client: TestClient, workspace: Workspace) -> None:
+    address = f"/invitation/{accounts.invite(workspace, Role.REVIEWER)}"
+    with workspace.transaction() as session:
+        session.execute(update(Invitation).values(expires_at=datetime.now(UTC) - timedelta(seconds=1)))
+    form = {"name": "Eve", "password": "battery staple", "again": "battery staple"}
+    for answer in (client.get(address), client.post(address, data=form)):
+        assert answer.status_code == 403 and "has ended" in answer.text
+    assert signing.COOKIE not in client.cookies
+
+
+@pytest.mark.parametrize("length", NO_LENGTHS)
+def test_a_length_that_is_no_number_is_refused(client: TestClient, length: str) -> None:
+    answer = client.post("/sign-in", content=b"name=Ada", headers={"content-length": length.encode("latin-1")})
+    assert answer.status_code == 400 and "Content-Length" in answer.text

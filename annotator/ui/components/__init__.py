@@ -7,11 +7,12 @@ from urllib.parse import quote
 
 import streamlit as st
 
+from annotator.services.accounts import SignedIn
 from annotator.services.pace import STRETCH, Turn
 from annotator.services.reviewing import Filter
 from annotator.terms import WorkMode
 from annotator.ui.words import component_words
-from annotator.web.signing import page_token
+from annotator.web.signing import COOKIE, page_token, sitting_of
 from annotator.workspace import Workspace
 
 # Streamlit calls this again for each change of data; the component itself is made once for each person.
@@ -77,6 +78,11 @@ def review(workspace: Workspace, person: str, filter: Filter) -> None:
     _mount("review", workspace, person, {"filter": asked}, "turn")
 
 
+def enter(workspace: Workspace, who: SignedIn) -> None:
+    """Give the browser the cookie of `who`, and open the app anew with it."""
+    _mount("enter", workspace, who.name, {}, "token", who.sitting)
+
+
 def serve(workspace: Workspace, person: str, turn: Turn) -> None:
     """The way of working that `turn` chose, until its stretch is over."""
     if turn.mode == WorkMode.VERIFY:
@@ -85,11 +91,18 @@ def serve(workspace: Workspace, person: str, turn: Turn) -> None:
         labeler(workspace, person, turn)
 
 
-def _mount(name: str, workspace: Workspace, person: str, data: dict[str, Any], trigger: str) -> Any:
-    """One component. `trigger` runs the script anew: the value it came with, or None. So does a sign-out ("token")."""
+def _mount(
+    name: str, workspace: Workspace, person: str, data: dict[str, Any], trigger: str, sitting: str | None = None
+) -> Any:
+    """One component. `trigger` runs the script anew: the value it came with, or None. So does a sign-out ("token").
+
+    `sitting`: None is that of the browser's cookie.
+    """
+    if sitting is None:
+        sitting = sitting_of(workspace, st.context.cookies.get(COOKIE, ""))
     component = st.components.v2.component(f"annotator_{name}", html='<div class="mount"></div>', css=STYLE, js=LOADER)
     common = {
-        "token": page_token(workspace, person),
+        "token": page_token(workspace, person, sitting),
         "scope": f"{workspace.secret[:8]}:{quote(person, safe='')}",
         "person": person,
         "words": component_words(),
