@@ -57,6 +57,19 @@ def invite(visit: Visit) -> None:
                 st.code(urlunsplit((here.scheme, here.netloc, f"/invitation/{token}", "", "")), language=None)
 
 
+def by_address(visit: Visit) -> None:
+    """An account for whom the identity provider vouches."""
+    with st.form("by address", clear_on_submit=True):
+        st.subheader(say("people.by_address"))
+        name, address = st.text_input(say("people.name")), st.text_input(say("people.email"))
+        role = chosen_role("vouched-role")
+        if st.form_submit_button(say("people.make")):
+            made = tried(accounts.add, visit.workspace, name, role, email=address)
+            if made:
+                st.session_state["people_done"] = say("people.added_by_address", name=made["name"], email=address)
+                st.rerun()
+
+
 def chosen_role(key: str) -> Role:
     chosen: Role = st.selectbox(
         say("people.role"), list(Role), key=key, format_func=lambda role: f"{role}: {say(f'people.role_{role}')}"
@@ -118,5 +131,7 @@ else:
             change(visit, names)
         with right:
             invite(visit)
+            if visit.workspace.settings.oidc:
+                by_address(visit)
         acts(visit)
     own_password(visit)

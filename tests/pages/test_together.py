@@ -82,6 +82,21 @@ def test_an_admin_invites_and_pauses_on_the_page(team: Workspace, monkeypatch: p
         accounts.sign_in(team, "Ann", PASSWORD)
 
 
+def test_an_admin_adds_somebody_of_the_identity_provider_on_the_page(
+    team: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("ANNOTATOR_OIDC", "true")
+    workspaces.current.cache_clear()
+    app = show(team, "pages/people.py", Role.ADMIN, monkeypatch)
+    fields = list(app.text_input)
+    place = [one.label for one in fields].index("E-mail address at the identity provider")
+    fields[place - 1].input("Olga")
+    fields[place].input("Olga@Example.org")
+    next(one for one in app.button if one.label.startswith("Make the account")).click().run()
+    assert not app.exception and not app.error
+    assert accounts.sign_in_by_email(team, "olga@example.org").name == "Olga"
+
+
 def test_the_first_account_is_made_on_the_page(filled: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("ANNOTATOR_WORKSPACE", str(filled.folder))
     workspaces.current.cache_clear()
