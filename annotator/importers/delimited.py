@@ -135,6 +135,7 @@ def _columns(line: str, delimiter: str, wanted: Mapping[str, tuple[str, ...]]) -
 
 
 def _missing_message(missing: list[str], wanted: Mapping[str, tuple[str, ...]], header: list[str]) -> str:
-    needed = " and ".join(f"{name!r} (or {', '.join(wanted[name][1:])})" for name in missing)
-    found = show(", ".join(header)[:200]) or "none: the file is empty"
+    spellings = [wanted[name] for name in missing]
+    needed = " and ".join(f"{first!r}" + (f" (or {', '.join(more)})" if more else "") for first, *more in spellings)
+    found = show(", ".join(header))[:200] or "none: the file is empty"
     return f"no column {needed}; columns found: {found}; separate them with a comma, semicolon or tab"

@@ -5,7 +5,7 @@ Where a format is recognised by its content, the first one in the dict that does
 
 from pathlib import Path
 
-from annotator.errors import EntryError, UnknownNameError
+from annotator.errors import EntryError, PictureError, UnknownNameError
 from annotator.importers.addresses import show
 from annotator.importers.labels import recognising
 from annotator.importers.labels.base import LabelImporter, Problems, Strict
@@ -62,8 +62,12 @@ def sniff(path: Path) -> str:
 
 
 def open_labels(path: Path, problems: Problems, format: str | None = None) -> Records:
-    """The records of `path` in `format`, or in the one its content proposes."""
+    """The records of `path` in `format`, or in the one its content proposes. Raises EntryError for a file that is none
+    of that format."""
     name = format or sniff(path)
     if name not in LABEL_IMPORTERS:
         raise UnknownNameError("label format", name, LABEL_IMPORTERS)
-    return LABEL_IMPORTERS[name].open(path, problems)
+    try:
+        return LABEL_IMPORTERS[name].open(path, problems)
+    except PictureError as error:  # what the operating system refuses
+        raise problems.whole(str(error).removeprefix(f"{problems.file}: ")) from error

@@ -151,9 +151,10 @@ def _refuse_without(document: _Document, problems: Problems) -> None:
     for key in LISTS:
         if key in document.strange:
             raise problems.whole(f"{key!r} is no list but {document.strange[key]}; write a list of objects", key)
-    if not len(document.image_ids) or not document.places:
+    usable = any(number >= 0 for number in document.image_ids)
+    if not usable or not document.places:
         keys = ", ".join(map(checks.quoted, document.keys[:20]))[:200] or "none"
-        missing = "images" if not len(document.image_ids) else "categories"
+        missing = "categories" if usable else "images"
         first = f"; first: {problems.kept[0].where}: {problems.kept[0].message}" if problems.kept else ""
         remedy = f"add them, or name another format with --format{first}"
         raise problems.whole(f"has no {missing} that can be used; keys found: {keys}; {remedy}")
@@ -209,7 +210,7 @@ def _record(element: Element, entries: Any, places: dict[int, int], who: list[Sa
 
 def _file_of(image: dict[str, Any]) -> str:
     """The image's file; LVIS names only where the picture was fetched, of which folder and name count."""
-    if "file_name" not in image and isinstance(image.get("coco_url"), str):
+    if "file_name" not in image and "coco_url" in image:
         return "/".join(checks.file_name(image["coco_url"]).split("/")[-2:])
     return checks.file_name(checks.needed(image, "file_name"))
 

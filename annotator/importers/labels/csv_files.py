@@ -131,7 +131,8 @@ def open_wide(path: Path, problems: Problems) -> Records:
             except ValueError as error:
                 problems.add("the header", f"column {place + 1}: {error}")
     if not columns:
-        raise problems.whole("has no column of a tag beside the file; write one a tag", "the header")
+        found = checks.quoted(", ".join(lines.header))
+        raise problems.whole(f"has no column of a tag among {found}; add one a tag", "the header")
 
     def read() -> Iterator[Record]:
         for line, cells, table in lines.cells():
@@ -159,8 +160,10 @@ def _wide_line(table: Table, cells: list[str], columns: list[tuple[int, int]]) -
         state = CELLS[cell.lower()]
         if state is not None:
             labels.append(RecordLabel(tag, state))
-    sides = [table.cell(cells, side).strip() or "0" for side in ("width", "height")]
-    width, height = (checks.whole(checks.parsed(side, "the size"), "the size") for side in sides)
+    width, height = (
+        checks.whole(checks.parsed(table.cell(cells, side).strip() or "0", f"the {side}"), f"the {side}")
+        for side in ("width", "height")
+    )
     return Record(
         checks.file_name(unguarded(table.cell(cells, "file"))),
         checks.sha256(table.cell(cells, "sha256").strip()),
@@ -179,8 +182,11 @@ def open_cells(path: Path, problems: Problems) -> Records:
         errors: list[TableError] = []
         for row in read_labels(path, errors):
             tell(errors, problems)
-            labels = tuple(RecordLabel(names.place(tag), LabelState.POSITIVE, Origin.HUMAN) for tag in row.labels)
-            yield Record(row.uri, split=row.split, labels=labels)
+            try:
+                labels = tuple(RecordLabel(names.place(tag), LabelState.POSITIVE, Origin.HUMAN) for tag in row.labels)
+                yield Record(row.uri, split=row.split, labels=labels)
+            except ValueError as error:
+                problems.add(f"line {row.line}", error)
         tell(errors, problems)
 
     return refuse_empty(collected(problems, names, whole_errors(rows, problems)), problems)

@@ -68,11 +68,15 @@ def lines(path: Path, problems: Problems) -> Iterator[tuple[int, Any]]:
             try:
                 value = json.loads(line, object_pairs_hook=members)
             except json.JSONDecodeError as error:
-                problems.add(f"line {number}", f"is not JSON ({error.msg} at character {error.pos + 1}); correct it")
+                problems.add(f"line {number}", not_json(error))
             except (ValueError, RecursionError) as error:
                 problems.add(f"line {number}", f"is not JSON that can be read ({str(error)[:80]}); correct it")
             else:
                 yield number, value
+
+
+def not_json(error: json.JSONDecodeError) -> str:
+    return f"is not JSON ({error.msg.removesuffix(' at')} at character {error.pos + 1}); correct it"
 
 
 def _is_header(entry: Any) -> bool:

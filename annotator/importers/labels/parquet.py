@@ -27,6 +27,7 @@ def open_parquet(path: Path, problems: Problems) -> Records:
         found = checks.quoted(", ".join(columns))
         what = f"has no column 'file' (or {', '.join(FILE_KEYS[1:])}); columns found: {found}; add it"
         raise problems.whole(what, "the columns")
+    _check_labels(path, problems)
     read = _long(path, names, problems) if "tag" in columns and "labels" not in columns else None
 
     def nested() -> Iterator[Record]:
@@ -39,6 +40,23 @@ def open_parquet(path: Path, problems: Problems) -> Records:
     if len(head.names):
         return collected(problems, names, read or nested, head, images=count)
     return refuse_empty(collected(problems, names, read or nested, head), problems)
+
+
+def _check_labels(path: Path, problems: Problems) -> None:
+    """Raise EntryError where the column of labels is of a type that no row could be read of."""
+    import pyarrow as pa
+    from pyarrow import parquet
+
+    schema = parquet.read_schema(path)
+    if "labels" not in schema.names:
+        return
+    found = schema.field("labels").type
+    inner = found.value_type if pa.types.is_list(found) or pa.types.is_large_list(found) else None
+    inner = inner.value_type if inner is not None and pa.types.is_dictionary(inner) else inner
+    fits = (pa.types.is_null, pa.types.is_string, pa.types.is_large_string, pa.types.is_struct)
+    if not pa.types.is_null(found) and (inner is None or not any(fit(inner) for fit in fits)):
+        what = f"holds {checks.quoted(str(found))}; write a list of texts, or of objects with tag and state"
+        raise problems.whole(what, "the column 'labels'")
 
 
 def rows(path: Path, problems: Problems) -> Iterator[tuple[int, dict[str, Any]]]:

@@ -1,5 +1,6 @@
 """Boxes that a format gives in shares of the picture's sides, and labels that are listed by their state."""
 
+import struct
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -61,5 +62,5 @@ def picture_size(picture: Path) -> tuple[int, int]:
         with Image.open(picture) as opened:
             turned = opened.getexif().get(0x0112, 1) >= 5
             return (opened.height, opened.width) if turned else (opened.width, opened.height)
-    except (OSError, ValueError, SyntaxError):
+    except (OSError, ValueError, SyntaxError, struct.error, Image.DecompressionBombError):
         return 0, 0

@@ -16,7 +16,7 @@ from annotator.importers.addresses import show
 from annotator.importers.labels import checks
 from annotator.importers.labels.base import Names, Problems, collected
 from annotator.importers.labels.huggingface import described
-from annotator.importers.labels.json_lines import refuse_empty
+from annotator.importers.labels.json_lines import not_json, refuse_empty
 from annotator.importers.labels.shares import PICTURES
 from annotator.records import Record, Records
 
@@ -124,7 +124,7 @@ class _Group:
         try:
             self.entry = checks.thing(json.loads(text, object_pairs_hook=checks.members), "the member")
         except json.JSONDecodeError as error:
-            raise ValueError(f"is not JSON ({error.msg} at character {error.pos + 1}); correct it") from error
+            raise ValueError(not_json(error)) from error
         except RecursionError as error:
             raise ValueError("is not JSON that can be read (it nests too deep); correct it") from error
 

@@ -107,6 +107,8 @@ def _yolo_image(file: Path, folder: Path, picture: Path | None, classes: int, pr
         box = scaled(tag, shares, width, height)
         boxes += [box] if box else []
     name = picture.relative_to(folder).as_posix() if picture else _picture_of(relative)
+    if picture and not width and labels:
+        problems.add(show(name), "is no picture that can be read, so its boxes are left out; copy it again")
     sha256 = content_hash(picture) if picture else ""
     return Record(name, sha256, width, height, split, tuple(labels.values()), tuple(scores), tuple(boxes))
 
