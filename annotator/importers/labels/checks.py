@@ -215,14 +215,16 @@ def within(
 ) -> tuple[float, float, float, float]:
     """`box` if it lies in a picture of these sides, up to a hundredth of a side (at least a pixel of a picture in
     pixels) that programs round or draw beyond it. Sides of 0 are not known: nothing is checked."""
-    for start, length, side, names in (
-        (box[0], box[2], width, ("left", "right")),
-        (box[1], box[3], height, ("top", "bottom")),
-    ):
-        slack = max(side / 100, 1 if side > 1 else 0)
-        if side and start < -slack:
-            raise ValueError(f"the {names[0]} of {what} is {start:g}, outside the picture (0 to {side:g}); correct it")
-        if side and start + length > side + slack:
-            end = start + length
-            raise ValueError(f"the {names[1]} of {what} is {end:g}, outside the picture (0 to {side:g}); correct it")
+    left, top, wide, high = box
+    if left < 0 or left + wide > width:
+        _inside(left, left + wide, width, ("left", "right"), what)
+    if top < 0 or top + high > height:
+        _inside(top, top + high, height, ("top", "bottom"), what)
     return box
+
+
+def _inside(start: float, end: float, side: float, names: tuple[str, str], what: str) -> None:
+    slack = max(side / 100, 1 if side > 1 else 0)
+    for name, at in zip(names, (start, end), strict=True):
+        if side and not -slack <= at <= side + slack:
+            raise ValueError(f"the {name} of {what} is {at:g}, outside the picture (0 to {side:g}); correct it")

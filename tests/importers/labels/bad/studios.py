@@ -75,7 +75,7 @@ FIFTYONE: Kinds = {
     "both states": Bad(_absent(0, "label", "cat"), "'cat' both positive and negative", r"samples\[0\]"),
     "box of no width": Bad(_detected("bounding_box", [0, 0, -1, 1]), "width of the box is -1", BOX),
     "box of three numbers": Bad(_detected("bounding_box", [0, 0, 1]), "has 3 numbers", BOX),
-    "box in pixels": Bad(_detected("bounding_box", [10, 15, 20, 3]), "right of the box is 30, outside", BOX),
+    "box in pixels": Bad(_detected("bounding_box", [10, 15, 20, 3]), "left of the box is 10, outside", BOX),
     "classes are text": Bad({"samples.json": content_of("fiftyone"), "metadata.json": text({"default_classes": "cat"})},
                             "'default_classes' is 'cat'", "metadata.json, default_classes"),
     "class is a number": Bad({"samples.json": content_of("fiftyone"), "metadata.json": text({"default_classes": [3]})},
