@@ -66,7 +66,8 @@ class Table:
         missing = [name for name in wanted if name not in self.columns and name not in optional]
         if missing:
             raise TableError(self.file, self._before, _missing_message(missing, wanted, self.header))
-        self._reader = csv.reader(stream, delimiter=delimiter)
+        self._refuse_doubled(wanted)
+        self._reader = csv.reader(stream, delimiter=delimiter, strict=True)
 
     def cell(self, cells: list[str], column: str) -> str:
         """The cell of a column; "" where the record is too short or the column is not there."""
@@ -74,7 +75,8 @@ class Table:
         return cells[place] if place < len(cells) else ""
 
     def records(self, errors: list[TableError]) -> Iterator[Record]:
-        """Every record that is not empty; those that are no table row are appended to `errors`."""
+        """Every record that is not empty; those that are no table row are appended to `errors`. Raises TableError
+        where a quote is never closed: it would swallow the rest of the file."""
         while True:
             start = self._before + self._reader.line_num + 1
             try:
@@ -82,6 +84,9 @@ class Table:
             except StopIteration:
                 return
             except csv.Error as error:
+                if "end of data" in str(error):
+                    problem = 'opens a quote (") that is never closed, so that the rest is one cell; close or remove it'
+                    raise TableError(self.file, start, problem) from error
                 errors.append(TableError(self.file, start, f"is not a table row ({error}); check its quotes"))
                 continue
             while len(cells) > len(self.header) and not cells[-1].strip():
@@ -90,6 +95,13 @@ class Table:
                 errors.append(TableError(self.file, start, self._too_long(cells)))
             elif any(cell.strip() for cell in cells):
                 yield start, cells
+
+    def _refuse_doubled(self, wanted: Mapping[str, tuple[str, ...]]) -> None:
+        cells = [cell.lower() for cell in self.header]
+        for spelling in (spelling for spellings in wanted.values() for spelling in spellings):
+            if cells.count(spelling) > 1:
+                problem = f"has the column {spelling!r} {cells.count(spelling)} times; remove all but one"
+                raise TableError(self.file, self._before, problem)
 
     def _too_long(self, cells: list[str]) -> str:
         return (
@@ -123,6 +135,7 @@ def _columns(line: str, delimiter: str, wanted: Mapping[str, tuple[str, ...]]) -
 
 
 def _missing_message(missing: list[str], wanted: Mapping[str, tuple[str, ...]], header: list[str]) -> str:
-    needed = " and ".join(f"{name!r} (or {', '.join(wanted[name][1:])})" for name in missing)
-    found = show(", ".join(header)[:200]) or "none: the file is empty"
+    spellings = [wanted[name] for name in missing]
+    needed = " and ".join(f"{first!r}" + (f" (or {', '.join(more)})" if more else "") for first, *more in spellings)
+    found = show(", ".join(header))[:200] or "none: the file is empty"
     return f"no column {needed}; columns found: {found}; separate them with a comma, semicolon or tab"

@@ -25,6 +25,7 @@ _LABEL_COLUMNS = {"file": _FILE, "labels": _LABELS, "split": ("split", "subset",
 _SPLITS = {"train": Split.TRAIN, "training": Split.TRAIN, "test": Split.TEST, "testing": Split.TEST} | dict.fromkeys(
     ("validation", "val", "valid", "dev"), Split.VALIDATION
 )
+_LONGEST = 4096  # characters of a path: what Linux bears
 _HINTS = 20  # unknown tags that get a "did you mean": the search takes half a second in 100,000 tags
 
 
@@ -194,6 +195,8 @@ def _resolve(entry: str, base: str) -> str:
         raise ValueError("names no file; fill the cell 'file' or remove the line")
     if "\0" in entry:
         raise ValueError(f"the file name {entry!r} holds a zero byte; correct it")
+    if len(entry) > _LONGEST:
+        raise ValueError(f"the file name {entry[:60]!r}… is longer than {_LONGEST} characters; correct it")
     return resolve(entry, base)
 
 

@@ -172,10 +172,25 @@ class _Run:
                 if isinstance(why, str):
                     self.problems.add(f"the picture {record.file[:200]!r}", why)
                     self.left_out["labels of pictures that are not here"] += len(record.labels)
+            self._tell_contradictions(matched)
             self._take(matched)
             self.report.images += len(matched)
             progress(self.report.images, self.records.header.images, "importing labels")
         self.report.labels = {LabelState(state).name.lower(): count for state, count in sorted(self.states.items())}
+
+    def _tell_contradictions(self, matched: list[tuple[int, Record]]) -> None:
+        """List what several entries say differently of one image; entries far apart show as conflicts."""
+        if len({row for row, _ in matched}) == len(matched):
+            return
+        first: dict[tuple[int, int, str], LabelState] = {}
+        for row, record in matched:
+            for label in record.labels:
+                before = first.setdefault((row, label.tag, label.by), label.state)
+                if before != label.state:
+                    states = " and ".join(LabelState(state).name.lower() for state in (before, label.state))
+                    name = self.records.header.tags[label.tag].name
+                    what = f"several entries say of the tag {name!r} {states}; present counts before absent, remove one"
+                    self.problems.add(f"the picture {record.file[:200]!r}", what)
 
     def _take(self, matched: list[tuple[int, Record]]) -> None:
         labels: list[tuple[Key, Said]] = []

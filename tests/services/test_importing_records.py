@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from annotator.errors import BadInputError, EntryError, TableError, UsageError
+from annotator.errors import EntryError, TableError, UsageError
 from annotator.services import imported_arrays, labelling, suggesting, vocabulary
 from annotator.services.importing_records import ImportOptions, RecordsReport, import_records
 from annotator.services.snapshots import take
@@ -15,7 +15,6 @@ from annotator.services.votes import live_tags
 from annotator.terms import LabelState, Origin, Split, SuggestionOrigin
 from annotator.workspace import Workspace
 from db.models import Annotator, Image, ImageFile, JournalEntry, Label, Review, Tag, Task
-from tests.importers.labels.bad_labels import BAD, GOOD
 from tests.services.worlds import make_world
 
 COUNT = 6
@@ -328,20 +327,12 @@ def test_a_preview_says_it_all_and_writes_nothing(workspace: Workspace, tmp_path
     assert preview == report
 
 
-@pytest.mark.parametrize("format", GOOD)
-def test_no_bad_file_leaves_a_trace_of_itself(workspace: Workspace, tmp_path: Path, format: str) -> None:
-    """Files that are refused as a whole, in the middle of which good entries stand."""
-    make_world(workspace, 2, tags=())
-    with workspace.transaction() as session:
-        session.add_all([ImageFile(uri=f"/x/{name}.jpg", image_row=row) for row, name in enumerate("ab")])
-    before = counted(workspace)
-    path = tmp_path / GOOD[format][0]
-    for bad in BAD[format].values():
-        if bad.whole:
-            path.write_bytes(bad.content)
-            with pytest.raises(BadInputError):
-                bring(workspace, path, format=format)
-            assert counted(workspace) == before
+def test_entries_that_contradict_each_other_are_listed(world: Workspace, tmp_path: Path) -> None:
+    entries = image("0.jpg", boat=N), image("1.jpg", boat=N), image("0.jpg", boat=P, car=P), image("1.jpg", boat=N)
+    report = bring(world, document(tmp_path, *entries))
+    assert says(world) == {(0, "boat"): P, (0, "car"): P, (1, "boat"): N}
+    (refused,) = report.refused
+    assert "labels.json, the picture '0.jpg': several entries say of the tag 'boat' negative and positive" in refused
 
 
 def test_a_file_cut_off_after_many_images_leaves_nothing(workspace: Workspace, tmp_path: Path) -> None:

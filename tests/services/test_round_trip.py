@@ -171,10 +171,11 @@ def collections(draw: st.DrawFn) -> tuple[Header, list[Record]]:
     score = st.builds(RecordScore, places, st.sampled_from([0.0, 0.25, 0.5, 1.0]), st.just("model"))
     scores = st.lists(score, max_size=2, unique_by=lambda one: one.tag).map(tuple)
     side = st.sampled_from([0.0, 0.5, 12.0, 700.25])
+    pixels = st.integers(1401, 9000)  # more than any box reaches
     boxes = st.lists(st.builds(RecordBox, places, side, side, side, side), max_size=2).map(tuple)
     digest = st.integers(0, 16**64 - 1).map(lambda number: f"{number:064x}")
     records = [
-        Record(file, draw(digest), draw(st.integers(1, 9000)), draw(st.integers(1, 9000)), draw(st.sampled_from(Split)),
+        Record(file, draw(digest), draw(pixels), draw(pixels), draw(st.sampled_from(Split)),
                draw(labels), draw(scores), draw(boxes))
         for file in files
     ]  # fmt: skip

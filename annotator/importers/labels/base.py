@@ -88,6 +88,13 @@ class Names:
                 return found
         return self.put(RecordTag(tag_name(name)), name)
 
+    def name(self, place: int) -> str:
+        return self._tags[place].name
+
+    def close(self) -> None:
+        """From now on a tag that was not met is refused: the list was a list of all."""
+        self._closed = True
+
     def put(self, tag: RecordTag, spelling: object = None) -> int:
         """Take a tag with all that is said of it; what an earlier mention said stays."""
         key = same_name(tag.name)
@@ -96,7 +103,7 @@ class Names:
             if self._closed:
                 raise ValueError(f"the tag {tag.name!r} is not in the file's own list of tags; add it there")
             if len(self._tags) >= MOST_TAGS:
-                raise ValueError(f"is the tag number {MOST_TAGS + 1:,}; are these tags?")
+                raise ValueError(f"{tag.name!r} is the tag number {MOST_TAGS + 1:,}; name the column that holds tags")
             place = self._places[key] = len(self._tags)
             self._tags.append(tag)
         self._spellings[tag.name if spelling is None else spelling] = place

@@ -1,6 +1,7 @@
 """Values out of other people's files: each function gives the value in our terms, or raises ValueError naming it."""
 
 import math
+from collections import Counter
 from datetime import UTC, datetime
 from functools import lru_cache
 from typing import Any
@@ -40,7 +41,24 @@ def quoted(value: object) -> str:
     return show(repr(value)[:SHOWN])
 
 
+class Doubled(dict[str, Any]):
+    """An object in which a key stands twice: JSON does not say which of the two counts."""
+
+    def __init__(self, pairs: list[tuple[str, Any]]) -> None:
+        super().__init__(pairs)
+        counts = Counter(key for key, _ in pairs)
+        self.twice = next(key for key, count in counts.items() if count > 1)
+
+
+def members(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """The object of these keys and values, for `object_pairs_hook`; `thing` refuses one with a key twice."""
+    found = dict(pairs)
+    return found if len(found) == len(pairs) else Doubled(pairs)
+
+
 def thing(value: Any, what: str) -> dict[str, Any]:
+    if isinstance(value, Doubled):
+        raise ValueError(f"{what} has the key {quoted(value.twice)} twice; remove one of the two")
     if isinstance(value, dict):
         return value
     raise ValueError(f"{what} is {quoted(value)}; write an object")
@@ -99,6 +117,12 @@ def whole(value: Any, what: str, least: int = 0, most: int = MOST_SIDE) -> int:
     if type(value) is not int or not least <= value <= most:
         raise ValueError(f"{what} is {quoted(value)}; write a whole number from {least:,} to {most:,}")
     return value
+
+
+def sides(image: dict[str, Any]) -> tuple[int, int]:
+    """(width, height) in pixels of an object that may name them; 0 for one that it does not."""
+    width, height = (whole(image.get(side) or 0, f"the {side}") for side in ("width", "height"))
+    return width, height
 
 
 def number(value: Any, what: str, least: float = -math.inf, most: float = math.inf) -> float:
@@ -184,3 +208,23 @@ def box(values: Any, what: str = "the box") -> tuple[float, float, float, float]
         for value, name in zip(found[2:], ("width", "height"), strict=True)
     )
     return left, top, width, height
+
+
+def within(
+    box: tuple[float, float, float, float], width: float, height: float, what: str = "the box"
+) -> tuple[float, float, float, float]:
+    """`box` if it lies in a picture of these sides, up to a hundredth of a side (at least a pixel of a picture in
+    pixels) that programs round or draw beyond it. Sides of 0 are not known: nothing is checked."""
+    left, top, wide, high = box
+    if left < 0 or left + wide > width:
+        _inside(left, left + wide, width, ("left", "right"), what)
+    if top < 0 or top + high > height:
+        _inside(top, top + high, height, ("top", "bottom"), what)
+    return box
+
+
+def _inside(start: float, end: float, side: float, names: tuple[str, str], what: str) -> None:
+    slack = max(side / 100, 1 if side > 1 else 0)
+    for name, at in zip(names, (start, end), strict=True):
+        if side and not -slack <= at <= side + slack:
+            raise ValueError(f"the {name} of {what} is {at:g}, outside the picture (0 to {side:g}); correct it")

@@ -17,6 +17,7 @@ from annotator.importers.addresses import show
 from annotator.importers.labels import checks
 from annotator.importers.labels.base import Head, Problems, collected
 from annotator.importers.labels.json_stream import Element, elements
+from annotator.importers.labels.recognising import start_of
 from annotator.importers.labels.spill import Spill
 from annotator.records import Record, RecordBox, RecordLabel, Records, RecordScore, RecordTag
 from annotator.terms import LabelState, Origin
@@ -38,12 +39,16 @@ class _Document:
     image_ids: "array[int]" = field(default_factory=lambda: array("q"))
     spill: Spill = field(default_factory=Spill)
     said: dict[Said, int] = field(default_factory=dict)
-    kinds: dict[str, bool] = field(default_factory=dict)
+    keys: list[str] = field(default_factory=list)
+    strange: dict[str, str] = field(default_factory=dict)  # what stands where a list of entries should
 
     def take(self, element: Element) -> None:
-        self.kinds[element.key] = element.place >= 0
+        if element.place <= 0:
+            self.keys.append(element.key)
         try:
-            if element.place < 0:
+            if element.place < 0 and element.key in LISTS:
+                self.strange[element.key] = checks.quoted(element.value)
+            elif element.place < 0:
                 self._info(element)
             elif element.key == "categories":
                 self._category(element.value)
@@ -133,7 +138,7 @@ def _walk(document: _Document, path: Path) -> Path:
     """Read the document into `document`, and of results the instances file too; the file with the images."""
     for element in elements(path, LISTS):
         document.take(element._replace(key=element.key or "annotations"))
-    if "images" in document.kinds or "categories" in document.kinds or not document.spill.count:
+    if "images" in document.keys or "categories" in document.keys or not document.spill.count:
         return path
     companion = _companion(path, document.problems)
     for element in elements(companion, ("images", "categories")):
@@ -143,14 +148,16 @@ def _walk(document: _Document, path: Path) -> Path:
 
 
 def _refuse_without(document: _Document, problems: Problems) -> None:
-    for key in ("images", "categories"):
-        if document.kinds.get(key) is False:
-            raise problems.whole(f"{key!r} is no list; write a list of objects", key)
-    if not len(document.image_ids) or not document.places:
-        keys = ", ".join(map(checks.quoted, document.kinds))[:200] or "none"
-        missing = "images" if not len(document.image_ids) else "categories"
+    for key in LISTS:
+        if key in document.strange:
+            raise problems.whole(f"{key!r} is no list but {document.strange[key]}; write a list of objects", key)
+    usable = any(number >= 0 for number in document.image_ids)
+    if not usable or not document.places:
+        keys = ", ".join(map(checks.quoted, document.keys[:20]))[:200] or "none"
+        missing = "categories" if usable else "images"
         first = f"; first: {problems.kept[0].where}: {problems.kept[0].message}" if problems.kept else ""
-        raise problems.whole(f"has no {missing} that can be used; keys found: {keys}; is it another format?{first}")
+        remedy = f"add them, or name another format with --format{first}"
+        raise problems.whole(f"has no {missing} that can be used; keys found: {keys}; {remedy}")
 
 
 def _companion(path: Path, problems: Problems) -> Path:
@@ -164,8 +171,7 @@ def _companion(path: Path, problems: Problems) -> Path:
 
 
 def _has_images(file: Path) -> bool:
-    with file.open("rb") as stream:
-        start = stream.read(1 << 16)
+    start = start_of(file)
     return start.lstrip(b"\xef\xbb\xbf \r\n\t").startswith(b"{") and b'"images"' in start
 
 
@@ -186,15 +192,15 @@ def _repeated(ids: "array[int]") -> set[int]:
 def _record(element: Element, entries: Any, places: dict[int, int], who: list[Said], problems: Problems) -> Record:
     image = checks.thing(element.value, "the image")
     _id(image, "id")
-    labels, scores, boxes = _annotated(entries, places, who, problems)
+    sides = checks.sides(image)
+    labels, scores, boxes = _annotated(entries, places, who, sides, problems)
     for key, state in (("neg_category_ids", LabelState.NEGATIVE), ("not_exhaustive_category_ids", LabelState.UNKNOWN)):
         _listed(image, key, state, labels, places, problems, element.where)
     _decided(image, labels, places, problems, element.where)
     return Record(
         _file_of(image),
         checks.sha256(image.get("sha256")),
-        checks.whole(image.get("width") or 0, "the width"),
-        checks.whole(image.get("height") or 0, "the height"),
+        *sides,
         checks.split(image.get("split")),
         tuple(labels.values()),
         tuple(scores),
@@ -204,13 +210,13 @@ def _record(element: Element, entries: Any, places: dict[int, int], who: list[Sa
 
 def _file_of(image: dict[str, Any]) -> str:
     """The image's file; LVIS names only where the picture was fetched, of which folder and name count."""
-    if "file_name" not in image and isinstance(image.get("coco_url"), str):
+    if "file_name" not in image and "coco_url" in image:
         return "/".join(checks.file_name(image["coco_url"]).split("/")[-2:])
     return checks.file_name(checks.needed(image, "file_name"))
 
 
 def _annotated(
-    entries: Any, places: dict[int, int], who: list[Said], problems: Problems
+    entries: Any, places: dict[int, int], who: list[Said], sides: tuple[int, int], problems: Problems
 ) -> tuple[dict[int, RecordLabel], list[RecordScore], list[RecordBox]]:
     """What the annotations of one image say: a label for each tag, the suggestions, the boxes."""
     labels: dict[int, RecordLabel] = {}
@@ -230,7 +236,10 @@ def _annotated(
         if tag not in labels:
             labels[tag] = RecordLabel(tag, LabelState.POSITIVE, origin, by, at)
         if not math.isnan(box[0]):
-            boxes.append(RecordBox(tag, *box.tolist()))
+            try:
+                boxes.append(RecordBox(tag, *checks.within(tuple(box.tolist()), *sides, "'bbox'")))
+            except ValueError as error:
+                problems.add(f"annotations[{index}]", error)
     return labels, list(best.values()), boxes
 
 

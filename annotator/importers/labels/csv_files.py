@@ -52,9 +52,12 @@ class Lines:
         errors: list[TableError] = []
         with open_text(self.uri) as stream:
             table = self._table(stream)
-            for line, cells in table.records(errors):
-                tell(errors, self.problems)
-                yield line, cells, table
+            try:
+                for line, cells in table.records(errors):
+                    tell(errors, self.problems)
+                    yield line, cells, table
+            except TableError as error:
+                raise self.problems.whole(error.message, f"line {error.line}") from error
         tell(errors, self.problems)
 
 
@@ -77,7 +80,7 @@ def open_long(path: Path, problems: Problems) -> Records:
             found = list(group)
             labels = tuple(label for _, record in found for label in record.labels)
             scores = tuple(score for _, record in found for score in record.suggestions)
-            labels = distinct(labels, problems, f"line {found[0][0]}")
+            labels = distinct(labels, names, problems, f"line {found[0][0]}")
             yield found[0][1]._replace(labels=labels, suggestions=scores)
 
     return refuse_empty(collected(problems, names, read), problems)
@@ -117,15 +120,19 @@ def open_wide(path: Path, problems: Problems) -> Records:
     """One image a line, one tag a column: 1 present, 0 absent, ? cannot tell, empty never asked."""
     lines = Lines(path, problems, WIDE, ("sha256", "split", "width", "height"))
     known = {spelling for spellings in WIDE.values() for spelling in spellings}
-    names, columns = Names(), []
+    names, columns = Names(), list[tuple[int, int]]()
     for place, cell in enumerate(lines.header):
         if cell.lower() not in known:
             try:
-                columns.append((place, names.place(unguarded(cell))))
+                tag = names.place(unguarded(cell))
+                if tag < len(columns):
+                    raise problems.whole(_doubled(place, cell, columns[tag][0]), "the header")
+                columns.append((place, tag))
             except ValueError as error:
                 problems.add("the header", f"column {place + 1}: {error}")
     if not columns:
-        raise problems.whole("has no column of a tag beside the file; write one a tag", "the header")
+        found = checks.quoted(", ".join(lines.header))
+        raise problems.whole(f"has no column of a tag among {found}; add one a tag", "the header")
 
     def read() -> Iterator[Record]:
         for line, cells, table in lines.cells():
@@ -137,17 +144,26 @@ def open_wide(path: Path, problems: Problems) -> Records:
     return refuse_empty(collected(problems, names, read), problems)
 
 
+def _doubled(place: int, cell: str, before: int) -> str:
+    return f"column {place + 1} is the tag {checks.quoted(cell)}, and so is column {before + 1}; remove one of the two"
+
+
 def _wide_line(table: Table, cells: list[str], columns: list[tuple[int, int]]) -> Record:
+    if len(cells) < len(table.header):
+        what = f"has {len(cells)} cells where the header has {len(table.header)}"
+        raise ValueError(f"{what}; write an empty cell for a tag that was not asked")
     labels = []
     for place, tag in columns:
-        cell = cells[place].strip() if place < len(cells) else ""
+        cell = cells[place].strip()
         if cell.lower() not in CELLS:
             raise ValueError(f"column {place + 1} holds {checks.quoted(cell)}; write 1, 0, ? or nothing")
         state = CELLS[cell.lower()]
         if state is not None:
             labels.append(RecordLabel(tag, state))
-    sides = [table.cell(cells, side).strip() or "0" for side in ("width", "height")]
-    width, height = (checks.whole(checks.parsed(side, "the size"), "the size") for side in sides)
+    width, height = (
+        checks.whole(checks.parsed(table.cell(cells, side).strip() or "0", f"the {side}"), f"the {side}")
+        for side in ("width", "height")
+    )
     return Record(
         checks.file_name(unguarded(table.cell(cells, "file"))),
         checks.sha256(table.cell(cells, "sha256").strip()),
@@ -166,8 +182,11 @@ def open_cells(path: Path, problems: Problems) -> Records:
         errors: list[TableError] = []
         for row in read_labels(path, errors):
             tell(errors, problems)
-            labels = tuple(RecordLabel(names.place(tag), LabelState.POSITIVE, Origin.HUMAN) for tag in row.labels)
-            yield Record(row.uri, split=row.split, labels=labels)
+            try:
+                labels = tuple(RecordLabel(names.place(tag), LabelState.POSITIVE, Origin.HUMAN) for tag in row.labels)
+                yield Record(row.uri, split=row.split, labels=labels)
+            except ValueError as error:
+                problems.add(f"line {row.line}", error)
         tell(errors, problems)
 
     return refuse_empty(collected(problems, names, whole_errors(rows, problems)), problems)
@@ -203,7 +222,7 @@ def open_openimages(path: Path, problems: Problems) -> Records:
             found = list(group)
             labels = tuple(label for _, record in found for label in record.labels)
             scores = tuple(score for _, record in found for score in record.suggestions)
-            yield Record(file, labels=distinct(labels, problems, f"line {found[0][0]}"), suggestions=scores)
+            yield Record(file, labels=distinct(labels, names, problems, f"line {found[0][0]}"), suggestions=scores)
 
     return refuse_empty(collected(problems, names, read), problems)
 

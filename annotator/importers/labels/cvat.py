@@ -23,7 +23,8 @@ def open_cvat(path: Path, problems: Problems) -> Records:
         reading = _Reading(names, problems)
         for number, event in enumerate(events(path)):
             if number == 0 and event.name != "annotations":
-                raise problems.whole(f"begins with an element {checks.quoted(event.name)}, not with <annotations>")
+                what = f"begins with an element {checks.quoted(event.name)}, not with <annotations>"
+                raise problems.whole(f"{what}; export it as 'CVAT for images 1.1'", f"line {event.line}")
             record = reading.take(event)
             if record is not None:
                 yield record
@@ -57,7 +58,17 @@ class _Reading:
 
     def _start(self, event: Event) -> None:
         if event.name == "image":
+            if self.image is not None:
+                what = (
+                    f"is not read: the image {checks.quoted(event.attributes.get('name'))} begins in it; close it first"
+                )
+                self.problems.add(f"line {self.image.line}", what)
+            if len(self.names):
+                self.names.close()
             self.image, self.shapes = event, []
+        elif event.name == "track":
+            what = f"is a track of {checks.quoted(event.attributes.get('label'))}, of a video"
+            self.problems.add(f"line {event.line}", f"{what}; export it as 'CVAT for images 1.1'")
         elif event.name in SHAPES and self.image is not None:
             self.shapes.append(_Shape(event))
         elif event.name == "attribute":
@@ -94,7 +105,8 @@ class _Reading:
                 label = self._label(shape)
                 labels.append(label)
                 if shape.event.name == "box":
-                    boxes.append(RecordBox(label.tag, *_corners(shape.event.attributes)))
+                    corners = checks.within(_corners(shape.event.attributes), width, height)
+                    boxes.append(RecordBox(label.tag, *corners))
             except ValueError as error:
                 self.problems.add(f"line {shape.event.line}", error)
         return Record(
@@ -103,7 +115,7 @@ class _Reading:
             width,
             height,
             checks.split(said.get("subset", said.get("split"))) if said.get("subset") != "default" else None,
-            distinct(tuple(labels), self.problems, f"line {image.line}"),
+            distinct(tuple(labels), self.names, self.problems, f"line {image.line}"),
             (),
             tuple(boxes),
         )

@@ -20,17 +20,20 @@ def record_of(entry: Any, names: Names, problems: Problems, where: str, file: st
     """
     image = checks.thing(entry, "the image")
     key = next((key for key in FILE_KEYS if key in image), FILE_KEYS[0])
+    width, height = checks.sides(image)
     return Record(
         file=checks.file_name(image[key] if key in image or not file else file)
         if key in image or file
         else checks.needed(image, key),
         sha256=checks.sha256(image.get("sha256")),
-        width=checks.whole(image.get("width") or 0, "the width"),
-        height=checks.whole(image.get("height") or 0, "the height"),
+        width=width,
+        height=height,
         split=checks.split(image.get("split")),
-        labels=distinct(kept(image, "labels", lambda item: _label(item, names), problems, where), problems, where),
+        labels=distinct(
+            kept(image, "labels", lambda item: _label(item, names), problems, where), names, problems, where
+        ),
         suggestions=kept(image, "suggestions", lambda item: _score(item, names), problems, where),
-        boxes=kept(image, "boxes", lambda item: _box(item, names), problems, where),
+        boxes=kept(image, "boxes", lambda item: _box(item, names, width, height), problems, where),
     )
 
 
@@ -50,7 +53,7 @@ def kept(image: dict[str, Any], key: str, read: Callable[[Any], T], problems: Pr
     return tuple(found)
 
 
-def distinct(labels: tuple[RecordLabel, ...], problems: Problems, where: str) -> tuple[RecordLabel, ...]:
+def distinct(labels: tuple[RecordLabel, ...], names: Names, problems: Problems, where: str) -> tuple[RecordLabel, ...]:
     """Each tag once: the first mention counts, and another one that says otherwise is refused."""
     if len({label.tag for label in labels}) == len(labels):
         return labels
@@ -58,7 +61,8 @@ def distinct(labels: tuple[RecordLabel, ...], problems: Problems, where: str) ->
     for label in labels:
         if first.setdefault(label.tag, label).state != label.state:
             said, now = (LabelState(state).name.lower() for state in (first[label.tag].state, label.state))
-            problem = f"says of tag number {label.tag + 1} both {said} and {now}; the first counts; remove one"
+            name = checks.quoted(names.name(label.tag))
+            problem = f"says of the tag {name} both {said} and {now}; the first counts, remove the other"
             problems.add(where, problem)
     return tuple(first.values())
 
@@ -106,9 +110,10 @@ def _score(item: Any, names: Names) -> RecordScore:
     )
 
 
-def _box(item: Any, names: Names) -> RecordBox:
+def _box(item: Any, names: Names, width: int, height: int) -> RecordBox:
     found = checks.thing(item, "the box")
     sides = found.get("box", found.get("bbox"))
     if sides is None:
         sides = [checks.needed(found, side) for side in ("left", "top", "width", "height")]
-    return RecordBox(names.place(checks.needed(found, "tag")), *checks.box(sides))
+    tag = names.place(checks.needed(found, "tag"))
+    return RecordBox(tag, *checks.within(checks.box(sides), width, height))

@@ -30,6 +30,9 @@ def open_fiftyone(path: Path, problems: Problems) -> Records:
     def read() -> Iterator[Record]:
         for element in elements(samples, ("samples",)):
             if element.key == "samples":
+                if element.place < 0:
+                    what = f"'samples' is no list but {checks.quoted(element.value)}; write a list of objects"
+                    raise problems.whole(what, element.where)
                 try:
                     yield _sample(element.value, names, problems, element.where)
                 except ValueError as error:
@@ -40,8 +43,7 @@ def open_fiftyone(path: Path, problems: Problems) -> Records:
 
 def _sample(value: Any, names: Names, problems: Problems, where: str) -> Record:
     sample = checks.thing(value, "the sample")
-    size = sample.get("metadata") if isinstance(sample.get("metadata"), dict) else {}
-    width, height = (checks.whole((size or {}).get(side) or 0, f"the {side}") for side in ("width", "height"))
+    width, height = checks.sides(checks.thing(sample.get("metadata") or {}, "'metadata'"))
     labels: list[RecordLabel] = []
     scores: dict[int, RecordScore] = {}
     boxes: list[RecordBox] = []
@@ -66,7 +68,7 @@ def _sample(value: Any, names: Names, problems: Problems, where: str) -> Record:
         width,
         height,
         _split(sample),
-        distinct(tuple(labels), problems, where),
+        distinct(tuple(labels), names, problems, where),
         tuple(scores.values()),
         tuple(boxes),
     )
@@ -114,15 +116,25 @@ def _described(metadata: Path, problems: Problems) -> Head:
     if not metadata.is_file():
         return head
     for element in elements(metadata):
-        if element.key == "default_classes" and isinstance(element.value, list):
-            for place, name in enumerate(element.value):
-                try:
-                    head.names.place(name)
-                except ValueError as error:
-                    problems.add(f"metadata.json, default_classes[{place}]", error)
+        if element.key == "default_classes":
+            _classes(element.value, head.names, problems)
         elif element.key == "info" and isinstance(element.value, dict):
             head.snapshot, head.root = (str(element.value.get(key) or "")[:4096] for key in ("snapshot", "root"))
     return head
+
+
+def _classes(value: Any, names: Names, problems: Problems) -> None:
+    where = "metadata.json, default_classes"
+    try:
+        classes = checks.many(value, "'default_classes'")
+    except ValueError as error:
+        problems.add(where, error)
+        return
+    for place, name in enumerate(classes):
+        try:
+            names.place(name)
+        except ValueError as error:
+            problems.add(f"{where}[{place}]", error)
 
 
 def _split(sample: dict[str, Any]) -> Split | None:

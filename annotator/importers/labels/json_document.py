@@ -18,6 +18,8 @@ def take(head: Head, element: Element, problems: Problems) -> None:
     try:
         if element.key == "tags" and element.place >= 0:
             head.names.put(tag_of(element.value))
+        elif element.key == "tags" and element.value is not None:
+            raise problems.whole(f"'tags' is {checks.quoted(element.value)}; write a list", element.where)
         elif element.key == "relations":
             _relate(head, checks.many(element.value, "'relations'"), problems)
         elif element.key == "snapshot":
@@ -31,8 +33,8 @@ def take(head: Head, element: Element, problems: Problems) -> None:
 def head_of(header: Any, problems: Problems, where: str) -> Head:
     """A header that is one object: tags, relations, snapshot, root."""
     head = Head()
-    said = checks.thing(header, "the header")
     try:
+        said = checks.thing(header, "the header")
         tags = checks.many(said.get("tags"), "'tags'")
     except ValueError as error:
         raise problems.whole(str(error), where) from error
@@ -58,15 +60,16 @@ def open_json_document(path: Path, problems: Problems) -> Records:
     kinds = dict[str, bool]()
     for element in elements(path, LISTS):
         kinds[element.key] = element.place >= 0
+        if element.key == "images" and element.place < 0:
+            what = f"'images' is no list but {checks.quoted(element.value)}; write a list of objects"
+            raise problems.whole(what, element.where)
         if element.key == "images" and element.place >= 0 and {"tags", "relations"} <= kinds.keys():
             break  # all that is said beside the images is known
         take(head, element, problems)
-    if not kinds.get("images", True):
-        raise problems.whole("'images' is no list with an image in it; write a list of objects", "images")
     if "images" not in kinds:
         keys = ", ".join(map(checks.quoted, kinds)) or "none"
-        what = f"has no list 'images' with an image in it; keys found: {keys[:200]}; is it another format?"
-        raise problems.whole(what)
+        what = f"has no list 'images' with an image in it; keys found: {keys[:200]}"
+        raise problems.whole(f"{what}; add them, or name another format with --format")
 
     closed = len(head.names) > 0
     names = Names(head.names.tags(), closed=closed)

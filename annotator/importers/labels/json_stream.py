@@ -10,6 +10,7 @@ from typing import IO, Any, NamedTuple
 from annotator.errors import EntryError
 from annotator.importers.addresses import show
 from annotator.importers.files import file_refusal
+from annotator.importers.labels.checks import members, quoted
 
 CHUNK = 1 << 20  # characters read at once
 MOST_ELEMENT = 1 << 26  # characters of one element: more is no entry of a labels file, and would fill the memory
@@ -42,9 +43,10 @@ def elements(path: Path, lists: Collection[str] = ()) -> Iterator[Element]:
         elif first == "{":
             yield from document.members(lists)
         else:
-            raise document.error("is empty; export it anew" if not first else "is neither a JSON object nor a list")
+            what = f"begins with {quoted(first)} and is neither a JSON object nor a list"
+            raise document.error(f"{what if first else 'is empty'}; export it anew")
         if document.peek():
-            raise document.error("goes on after its end; is it two documents in one file?")
+            raise document.error(f"goes on after its end with {quoted(document.rest())}; keep one document in a file")
 
 
 def open_json(path: Path) -> IO[str]:
@@ -67,7 +69,7 @@ class _Document:
         self.file, self.stream = file, stream
         self.buffer, self.at, self.line, self.ended = "", 0, 1, False
         self.key, self.index = "", -1
-        self.decode = json.JSONDecoder().raw_decode
+        self.decode = json.JSONDecoder(object_pairs_hook=members).raw_decode
 
     def error(self, message: str) -> EntryError:
         line = self.line + self.buffer.count("\n", 0, self.at)
@@ -85,15 +87,23 @@ class _Document:
                 return ""
             self._more()
 
+    def rest(self) -> str:
+        """What comes next, as far as it is at hand."""
+        return self.buffer[self.at :][:20]
+
     def members(self, lists: Collection[str]) -> Iterator[Element]:
         self._take("{")
+        seen = set[str]()
         while self.peek() != "}":
             self.key, self.index = "", -1
             key = self._value()
             if not isinstance(key, str):
-                raise self.error("has a member whose name is no text")
+                raise self.error(f"has a member whose name is {quoted(key)}; write it in double quotes")
             self._take(":")
             self.key = key
+            if key in seen:
+                raise self.error(f"has the member {quoted(key)} a second time; remove one of the two")
+            seen.add(key)
             if key in lists and self.peek() == "[":
                 yield from self.list_elements(key)
             else:

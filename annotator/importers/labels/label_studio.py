@@ -11,7 +11,7 @@ from urllib.parse import parse_qs, unquote, urlsplit
 
 from annotator.importers.labels import checks
 from annotator.importers.labels.base import Names, Problems, collected
-from annotator.importers.labels.entries import distinct
+from annotator.importers.labels.entries import distinct, kept
 from annotator.importers.labels.json_lines import refuse_empty
 from annotator.importers.labels.json_stream import elements
 from annotator.importers.labels.shares import LISTED, listed, scaled
@@ -29,7 +29,8 @@ def open_label_studio(path: Path, problems: Problems) -> Records:
     def read() -> Iterator[Record]:
         for element in elements(path):
             if element.key:
-                raise problems.whole("is an object; export the tasks as 'JSON', which is a list")
+                what = f"is an object with {checks.quoted(element.key)}; export the tasks as 'JSON', which is a list"
+                raise problems.whole(what, element.where)
             try:
                 yield _task(element.value, names, problems, element.where)
             except ValueError as error:
@@ -48,40 +49,34 @@ def _task(value: Any, names: Names, problems: Problems, where: str) -> Record:
     for place, said in enumerate(checks.many(task.get("predictions"), "'predictions'")):
         found.prediction(said, f"{where}, predictions[{place}]")
     if "data" in task:
-        told = {name: data.get(name) for name in ("absent", "cannot_tell")}
-        found.labels += listed(told, names, problems, f"{where}, data")
+        listing = {name: data.get(name) for name in ("absent", "cannot_tell")}
+        found.labels += listed(listing, names, problems, f"{where}, data")
     else:
         found.short(task, key)
     meta = checks.thing(task.get("meta") or {}, "'meta'")
-    labels = _decided(distinct(tuple(found.labels), problems, where), meta, names)
+    labels = distinct(tuple(found.labels), names, problems, where)
+    decisions = kept(meta, "decisions", lambda item: _decision(item, names), problems, f"{where}, meta")
+    told = {(label.tag, label.state): label for label in decisions}
     return Record(
-        picture_of(checks.file_name(checks.needed(data, key))),
+        checks.file_name(picture_of(checks.file_name(checks.needed(data, key)))),
         checks.sha256(data.get("sha256")),
         found.width,
         found.height,
         checks.split(meta.get("split", data.get("split"))),
-        labels,
+        tuple(told.get((one.tag, one.state), one) for one in labels),
         tuple(found.scores.values()),
         tuple(found.boxes),
     )
 
 
-def _decided(labels: tuple[RecordLabel, ...], meta: dict[str, Any], names: Names) -> tuple[RecordLabel, ...]:
-    """`labels` with who or what decided them, as far as the task's `meta.decisions` tell of the same tag and state."""
-    told: dict[tuple[int, LabelState], RecordLabel] = {}
-    decisions = meta.get("decisions")
-    for decision in decisions if isinstance(decisions, list) else []:
-        if isinstance(decision, list) and len(decision) == 5:
-            tag, state, origin, by, at = decision
-            label = RecordLabel(
-                names.place(tag),
-                checks.state(state),
-                checks.origin(origin),
-                checks.text(by, "'by'"),
-                checks.seconds(at),
-            )
-            told[label.tag, label.state] = label
-    return tuple(told.get((label.tag, label.state), label) for label in labels)
+def _decision(item: Any, names: Names) -> RecordLabel:
+    """Who or what decided a label: an item of the task's `meta.decisions`."""
+    if not isinstance(item, list) or len(item) != 5:
+        raise ValueError(f"is {checks.quoted(item)}; write [tag, state, origin, by, at]")
+    tag, state, origin, by, at = item
+    return RecordLabel(
+        names.place(tag), checks.state(state), checks.origin(origin), checks.text(by, "'by'"), checks.seconds(at)
+    )
 
 
 def picture_of(address: str) -> str:
@@ -91,7 +86,10 @@ def picture_of(address: str) -> str:
     ('shots/a b.jpg', 'cat.jpg')
     """
     if "/data/local-files/" in address:
-        asked = parse_qs(urlsplit(address).query).get("d")
+        try:
+            asked = parse_qs(urlsplit(address).query).get("d")
+        except ValueError as error:
+            raise ValueError(f"the address {checks.quoted(address)} is none ({error}); correct it") from error
         if asked:
             return asked[0]
     if address.startswith("/data/upload/"):
@@ -164,6 +162,9 @@ class _Found:
             try:
                 result = checks.thing(item, "the result")
                 value = checks.thing(result.get("value", {}), "'value'")
+                kind = result.get("type")
+                if kind in CHOICES:
+                    checks.needed(value, kind)
                 chosen = next((checks.many(value[key], repr(key)) for key in CHOICES if key in value), [])
                 state = LISTED.get(checks.text(result.get("from_name"), "'from_name'"), LabelState.POSITIVE)
                 tags = [self.names.place(tag) for tag in chosen]

@@ -1,11 +1,13 @@
 """Parquet: one row an image with its labels as a list in it, as the export "parquet" writes it; or one label a row."""
 
 import json
+from collections import Counter
 from collections.abc import Iterator
 from itertools import groupby
 from pathlib import Path
 from typing import Any
 
+from annotator.importers.addresses import show
 from annotator.importers.labels import checks
 from annotator.importers.labels.base import Head, Names, Problems, collected
 from annotator.importers.labels.entries import FILE_KEYS, distinct, record_of
@@ -23,7 +25,9 @@ def open_parquet(path: Path, problems: Problems) -> Records:
     names = Names(head.names.tags(), closed=len(head.names) > 0)
     if not any(key in columns for key in FILE_KEYS):
         found = checks.quoted(", ".join(columns))
-        raise problems.whole(f"has no column 'file' (or {', '.join(FILE_KEYS[1:])}); columns found: {found}")
+        what = f"has no column 'file' (or {', '.join(FILE_KEYS[1:])}); columns found: {found}; add it"
+        raise problems.whole(what, "the columns")
+    _check_labels(path, problems)
     read = _long(path, names, problems) if "tag" in columns and "labels" not in columns else None
 
     def nested() -> Iterator[Record]:
@@ -38,6 +42,23 @@ def open_parquet(path: Path, problems: Problems) -> Records:
     return refuse_empty(collected(problems, names, read or nested, head), problems)
 
 
+def _check_labels(path: Path, problems: Problems) -> None:
+    """Raise EntryError where the column of labels is of a type that no row could be read of."""
+    import pyarrow as pa
+    from pyarrow import parquet
+
+    schema = parquet.read_schema(path)
+    if "labels" not in schema.names:
+        return
+    found = schema.field("labels").type
+    inner = found.value_type if pa.types.is_list(found) or pa.types.is_large_list(found) else None
+    inner = inner.value_type if inner is not None and pa.types.is_dictionary(inner) else inner
+    fits = (pa.types.is_null, pa.types.is_string, pa.types.is_large_string, pa.types.is_struct)
+    if not pa.types.is_null(found) and (inner is None or not any(fit(inner) for fit in fits)):
+        what = f"holds {checks.quoted(str(found))}; write a list of texts, or of objects with tag and state"
+        raise problems.whole(what, "the column 'labels'")
+
+
 def rows(path: Path, problems: Problems) -> Iterator[tuple[int, dict[str, Any]]]:
     """(number, row) of each row, counted from 1."""
     import pyarrow as pa
@@ -47,11 +68,27 @@ def rows(path: Path, problems: Problems) -> Iterator[tuple[int, dict[str, Any]]]
     try:
         with parquet.ParquetFile(path) as file:
             for batch in file.iter_batches(ROWS):
-                for row in batch.to_pylist():
+                for row in _decoded(batch):
                     number += 1
-                    yield number, row
+                    if isinstance(row, dict):
+                        yield number, row
+                    else:
+                        what = f"holds a value that cannot be read ({show(str(row)[:80])}); write the row anew"
+                        problems.add(f"row {number}", what)
     except (pa.ArrowException, OSError) as error:
         raise _refusal(problems, error) from error
+
+
+def _decoded(batch: Any) -> Iterator[dict[str, Any] | ValueError | OverflowError]:
+    """The rows of a batch; of one that is no text, no time or the like, what is wrong with it."""
+    try:
+        yield from batch.to_pylist()
+    except (ValueError, OverflowError):
+        for place in range(batch.num_rows):
+            try:
+                yield batch.slice(place, 1).to_pylist()[0]
+            except (ValueError, OverflowError) as error:
+                yield error
 
 
 def _long(path: Path, names: Names, problems: Problems) -> Any:
@@ -65,7 +102,7 @@ def _long(path: Path, names: Names, problems: Problems) -> Any:
         for _, group in groupby(records, key=lambda item: item[1].file):
             found = list(group)
             labels = tuple(label for _, record in found for label in record.labels)
-            yield found[0][1]._replace(labels=distinct(labels, problems, f"row {found[0][0]}"))
+            yield found[0][1]._replace(labels=distinct(labels, names, problems, f"row {found[0][0]}"))
 
     return read
 
@@ -83,18 +120,24 @@ def _head(path: Path, problems: Problems) -> tuple[Head, list[str], int]:
     import pyarrow as pa
     from pyarrow import parquet
 
+    if not path.is_file():
+        raise problems.whole("is not a file; name the Parquet file")
     try:
         metadata = parquet.read_metadata(path)
         schema = metadata.schema.to_arrow_schema()
     except (pa.ArrowException, OSError) as error:
         raise _refusal(problems, error) from error
+    twice = [name for name, count in Counter(schema.names).items() if count > 1]
+    if twice:
+        raise problems.whole(f"has the column {checks.quoted(twice[0])} twice; remove one of the two", "the columns")
     stored = (schema.metadata or {}).get(KEY)
     if stored is None:
         return Head(), schema.names, metadata.num_rows
     try:
-        return head_of(json.loads(stored), problems, "the metadata"), schema.names, metadata.num_rows
+        said = json.loads(stored, object_pairs_hook=checks.members)
     except (ValueError, RecursionError) as error:
-        raise problems.whole(f"is not JSON ({str(error)[:80]}); write the file anew", "the metadata") from error
+        raise problems.whole(f"is not JSON ({show(str(error)[:80])}); write the file anew", "the metadata") from error
+    return head_of(said, problems, "the metadata"), schema.names, metadata.num_rows
 
 
 def _refusal(problems: Problems, error: Exception) -> Exception:

@@ -12,6 +12,8 @@ START = 1 << 16  # bytes looked at
 def start_of(path: Path) -> bytes:
     """The first bytes of a file; none of a folder or what cannot be read."""
     try:
+        if not path.is_file():
+            return b""  # opening a pipe that nobody writes to would wait for ever
         with path.open("rb") as stream:
             return stream.read(START)
     except OSError:

@@ -1,5 +1,6 @@
 """Boxes that a format gives in shares of the picture's sides, and labels that are listed by their state."""
 
+import struct
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -31,7 +32,7 @@ def listed(entry: Mapping[str, Any], names: Names, problems: Problems, where: st
                 labels.append(RecordLabel(names.place(item), state))
             except ValueError as error:
                 problems.add(f"{where}, {key}[{place}]", error)
-    return distinct(tuple(labels), problems, where)
+    return distinct(tuple(labels), names, problems, where)
 
 
 def _items(value: Any, key: str, problems: Problems, where: str) -> list[Any]:
@@ -45,10 +46,11 @@ def _items(value: Any, key: str, problems: Problems, where: str) -> list[Any]:
 
 
 def scaled(tag: int, shares: tuple[float, float, float, float], width: int, height: int) -> RecordBox | None:
-    """A box of (left, top, width, height) in shares of the sides in pixels; None where the sides are not known."""
+    """A box of (left, top, width, height) in shares of the sides in pixels; None where the sides are not known.
+    Raises ValueError for one that leaves the picture."""
+    left, top, wide, high = checks.within(shares, 1, 1)
     if not width or not height:
         return None
-    left, top, wide, high = shares
     return RecordBox(tag, left * width, top * height, wide * width, high * height)
 
 
@@ -60,5 +62,5 @@ def picture_size(picture: Path) -> tuple[int, int]:
         with Image.open(picture) as opened:
             turned = opened.getexif().get(0x0112, 1) >= 5
             return (opened.height, opened.width) if turned else (opened.width, opened.height)
-    except (OSError, ValueError, SyntaxError):
+    except (OSError, ValueError, SyntaxError, struct.error, Image.DecompressionBombError):
         return 0, 0

@@ -69,7 +69,7 @@ class _Handler:
     def _start(self, name: str, attributes: dict[str, str]) -> None:
         self.texts.append("")
         if len(self.texts) > DEEPEST:
-            raise _Refused(f"nests elements more than {DEEPEST} deep, which no annotations do")
+            raise _Refused(f"nests elements more than {DEEPEST} deep, which no annotations do; remove them")
         if sum(map(len, attributes.values())) > MOST_TEXT:
             raise _Refused(f"has attributes of more than {MOST_TEXT:,} characters; shorten them")
         self.waiting.append(Event("start", name, attributes, "", self.parser.CurrentLineNumber))

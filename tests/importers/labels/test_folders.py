@@ -11,7 +11,8 @@ from annotator.errors import BadInputError, EntryError
 from annotator.importers.labels import Problems, open_labels, sniff
 from annotator.records import Record
 from annotator.terms import LabelState, Split
-from tests.importers.labels.bad_labels import META, PICTURE, shard_good, tar, text
+from tests.importers.labels.bad.base import tar, text
+from tests.importers.labels.bad.good import META, PICTURE, shard_good
 
 
 def picture(path: Path, shade: int = 0) -> str:

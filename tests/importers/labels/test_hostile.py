@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 
 from annotator.errors import BadInputError
 from annotator.importers.labels import Problems, open_labels
-from tests.importers.labels.bad_labels import GOOD, text
+from tests.importers.labels.bad.base import Content, text, write
+from tests.importers.labels.bad.good import GOOD, yolo_good
 
 JSON = ("coco", "json", "label_studio", "fiftyone")
 ANY = st.recursive(
@@ -33,10 +34,9 @@ def places(value: Any, path: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
     return [*([path] if path else []), *(place for key, inner in items for place in places(inner, (*path, key)))]
 
 
-def read(format: str, content: bytes) -> None:
+def read(format: str, content: Content) -> None:
     with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / GOOD[format][0]
-        path.write_bytes(content)
+        path = write(Path(folder) / GOOD[format][0], content)
         problems = Problems(path)
         try:
             for record in open_labels(path, problems, format).read():
@@ -60,15 +60,27 @@ def test_any_value_in_any_place_is_read_or_refused(format: str, data: st.DataObj
     read(format, json.dumps(document).encode())
 
 
-@pytest.mark.parametrize("format", GOOD)
+def changed(content: bytes, data: st.DataObject) -> bytes:
+    start = data.draw(st.integers(0, len(content)))
+    end = start + data.draw(st.integers(0, 20))
+    return content[:start] + data.draw(st.binary(max_size=6)) + content[end:]
+
+
+@pytest.mark.parametrize("format", [name for name, (_, make) in GOOD.items() if isinstance(make(), bytes)])
 @QUICK
 @given(data=st.data())
 def test_any_changed_bytes_are_read_or_refused(format: str, data: st.DataObject) -> None:
-    content = bytearray(GOOD[format][1]())
-    start = data.draw(st.integers(0, len(content)))
-    fresh = data.draw(st.binary(max_size=6))
-    content[start : start + data.draw(st.integers(0, 20))] = fresh
-    read(format, bytes(content))
+    content = GOOD[format][1]()
+    assert isinstance(content, bytes)
+    read(format, changed(content, data))
+
+
+@pytest.mark.parametrize("name", ["data.yaml", "labels/a.txt"])
+@QUICK
+@given(data=st.data())
+def test_any_changed_bytes_in_a_folder_are_read_or_refused(name: str, data: st.DataObject) -> None:
+    files = yolo_good()
+    read("yolo_detection", {**files, name: changed(files[name], data)})
 
 
 def test_the_good_documents_are_json() -> None:

@@ -1,7 +1,6 @@
 """Labels in: what each format says, and what happens to files that say it badly."""
 
 import json
-import re
 from pathlib import Path
 
 import pytest
@@ -10,18 +9,21 @@ from annotator.errors import BadInputError, EntryError, UnknownNameError
 from annotator.importers.labels import LABEL_IMPORTERS, Problems, open_labels, sniff
 from annotator.records import Record, RecordBox, RecordLabel, RecordScore
 from annotator.terms import LabelState, Origin, Split
-from tests.importers.labels.bad_labels import BAD, GOOD, coco_good, text
+from tests.importers.labels.bad import BAD
+from tests.importers.labels.bad.base import Content, text, write
+from tests.importers.labels.bad.good import GOOD, coco_good
 
-CASES = [(format, kind) for format, kinds in BAD.items() for kind in kinds]
 ALL_STATES = ("coco", "json", "jsonl", "csv_wide", "parquet")
-FILES = ("a.jpg", "b.jpg")
+ONLY_PRESENT = (
+    "webdataset", "csv_wide", "coco_plain", "labels_csv", "imagefolder", "yolo_classification", "yolo_detection",
+)  # fmt: skip
+ALIKE = {"coco_plain": "coco", "yolo_classification": "imagefolder"}
+"""Formats that are read as another one."""
 
 
-def put(folder: Path, format: str, content: bytes | None = None) -> Path:
+def put(folder: Path, format: str, content: Content | None = None) -> Path:
     name, good = GOOD[format]
-    path = folder / name
-    path.write_bytes(good() if content is None else content)
-    return path
+    return write(folder / name, good() if content is None else content)
 
 
 def read(path: Path, format: str | None = None) -> tuple[list[str], list[Record], Problems]:
@@ -37,14 +39,14 @@ def said(tags: list[str], record: Record) -> dict[str, LabelState]:
 @pytest.mark.parametrize("format", GOOD)
 def test_a_good_file_of_each_format_is_recognised_and_read_without_refusal(format: str, tmp_path: Path) -> None:
     path = put(tmp_path, format)
-    assert sniff(path) == format
+    assert sniff(path) == ALIKE.get(format, format)
     tags, records, problems = read(path)
     assert problems.kept == []
     assert said(tags, records[0])["cat"] == LabelState.POSITIVE
-    assert records[0].file == "a.jpg"
+    assert records[0].file.endswith("a.jpg")
     if format in ALL_STATES:
         assert said(tags, records[0]) == {"cat": 1, "dog": 0, "cow": -1}
-    if format not in ("webdataset", "csv_wide"):
+    if format not in ONLY_PRESENT:
         assert said(tags, records[0]).get("dog") == LabelState.NEGATIVE
 
 
@@ -73,42 +75,6 @@ def test_records_are_read_any_number_of_times(format: str, tmp_path: Path) -> No
     path = put(tmp_path, format)
     records = open_labels(path, Problems(path))
     assert list(records.read()) == list(records.read())
-
-
-@pytest.mark.parametrize(("format", "kind"), CASES, ids=[f"{format}: {kind}" for format, kind in CASES])
-def test_bad_input_is_refused_by_place_value_and_remedy(format: str, kind: str, tmp_path: Path) -> None:
-    bad = BAD[format][kind]
-    path = put(tmp_path, format, bad.content)
-    if bad.whole:
-        with pytest.raises(BadInputError) as caught:
-            read(path, format)
-        message = str(caught.value)
-    else:
-        _, records, problems = read(path, format)
-        message = "\n".join(map(str, problems.kept))
-        assert records, "the good part is read"
-        assert len(problems.kept) == problems.count
-    assert path.name in message
-    assert re.search(bad.says, message), message
-    assert re.search(bad.where, message), message
-    assert len(message) < 1500, "huge values are cut"
-    assert message.isprintable() or "\n" in message
-
-
-@pytest.mark.parametrize(
-    "format", [name for name in BAD if name in ("coco", "json", "jsonl", "csv", "cvat", "parquet")]
-)
-def test_the_main_formats_are_tried_in_many_bad_ways(format: str) -> None:
-    assert len(BAD[format]) >= 15
-
-
-@pytest.mark.parametrize(("format", "kind"), CASES, ids=[f"{format}: {kind}" for format, kind in CASES])
-def test_guessing_the_format_of_a_bad_file_never_crashes(format: str, kind: str, tmp_path: Path) -> None:
-    path = put(tmp_path, format, BAD[format][kind].content)
-    try:
-        assert sniff(path) in LABEL_IMPORTERS
-    except EntryError as error:
-        assert "--format" in str(error)
 
 
 def test_real_instances_are_read_whole(real_data: Path) -> None:
