@@ -14,11 +14,13 @@ from tqdm import tqdm
 from annotator.settings import Settings
 
 
-def options(description: str) -> argparse.Namespace:
-    """--quick (under a minute, smaller input) and --json FILE."""
+def options(description: str, images: int | None = None) -> argparse.Namespace:
+    """--quick (under a minute, smaller input) and --json FILE; --images N where a default is given."""
     parser = argparse.ArgumentParser(description=description)
     parser.add_argument("--quick", action="store_true", help="smaller input, under a minute")
     parser.add_argument("--json", type=Path, help="write the figures here")
+    if images is not None:
+        parser.add_argument("--images", type=int, default=images, help=f"how many images, {images:,} where not given")
     return parser.parse_args()
 
 

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Iterator
-from itertools import groupby
+from itertools import groupby, islice, repeat
 from pathlib import Path
 from typing import Any
 
@@ -47,11 +47,32 @@ def rows(path: Path, problems: Problems) -> Iterator[tuple[int, dict[str, Any]]]
     try:
         with parquet.ParquetFile(path) as file:
             for batch in file.iter_batches(ROWS):
-                for row in batch.to_pylist():
+                columns = [values_of(column) for column in batch.columns]
+                for values in zip(*columns, strict=True):
                     number += 1
-                    yield number, row
+                    yield number, dict(zip(batch.schema.names, values, strict=True))
     except (pa.ArrowException, OSError) as error:
         raise _refusal(problems, error) from error
+
+
+def values_of(column: Any) -> list[Any]:
+    """The values of an array as Python has them: what its `to_pylist` gives, several times faster for lists of objects;
+    times as seconds since 1970."""
+    import pyarrow as pa
+    from pyarrow import compute
+
+    if pa.types.is_timestamp(column.type):
+        return values_of(column.cast(pa.timestamp("s", column.type.tz), safe=False).cast(pa.int64()))
+    if pa.types.is_list(column.type):
+        items = iter(values_of(column.flatten()))
+        lengths = compute.list_value_length(column).to_pylist()
+        return [None if length is None else list(islice(items, length)) for length in lengths]
+    if pa.types.is_struct(column.type) and column.type.num_fields:
+        names = [field.name for field in column.type]
+        objects = map(dict, map(zip, repeat(names), zip(*map(values_of, column.flatten()), strict=True)))
+        return [one if valid else None for one, valid in zip(objects, column.is_valid().to_pylist(), strict=True)]
+    found: list[Any] = column.to_pylist()
+    return found
 
 
 def _long(path: Path, names: Names, problems: Problems) -> Any:

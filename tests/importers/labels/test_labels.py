@@ -2,12 +2,16 @@
 
 import json
 import re
+from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
+import pyarrow as pa
 import pytest
 
 from annotator.errors import BadInputError, EntryError, UnknownNameError
 from annotator.importers.labels import LABEL_IMPORTERS, Problems, open_labels, sniff
+from annotator.importers.labels.parquet import values_of
 from annotator.records import Record, RecordBox, RecordLabel, RecordScore
 from annotator.terms import LabelState, Origin, Split
 from tests.importers.labels.bad_labels import BAD, GOOD, coco_good, text
@@ -268,3 +272,22 @@ def test_unknown_formats_and_missing_files_name_what_would_do(tmp_path: Path) ->
 def test_every_format_refuses_what_is_not_there(format: str, tmp_path: Path) -> None:
     with pytest.raises(BadInputError, match="gone"):
         read(tmp_path / "gone", format)
+
+
+def test_values_of_parquet_are_those_that_pyarrow_gives_but_times_are_seconds() -> None:
+    at = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
+    label = pa.struct([("tag", pa.string()), ("score", pa.float32()), ("at", pa.timestamp("us", "UTC"))])
+    rows: list[Any] = [
+        [{"tag": "boat", "score": 0.5, "at": at}, None], None, [], [{"tag": None, "score": None, "at": None}],
+        [{"tag": "car", "score": 1.0, "at": at}] * 3,
+    ]  # fmt: skip
+    column = pa.array(rows, pa.list_(label))
+    for start in range(len(rows)):
+        expected = column.slice(start).to_pylist()
+        for one in (one for labels in expected for one in labels or () if one and one["at"]):
+            one["at"] = int(at.timestamp())
+        assert values_of(column.slice(start)) == expected
+    assert values_of(pa.array([["a", None], None], pa.list_(pa.string()))) == [["a", None], None]
+    assert values_of(pa.array([3, None])) == [3, None]
+    naive = pa.array([at.replace(tzinfo=None)], pa.timestamp("ns"))
+    assert values_of(naive) == [int(at.timestamp())], "a time without a zone is UTC"
