@@ -116,7 +116,7 @@ def open_coco(path: Path, problems: Problems) -> Records:
 
     def read() -> Iterator[Record]:
         groups = document.spill.of_images()
-        for element in elements(images, ("images",)):
+        for element in elements(images, LISTS):
             if element.key == "images":
                 entries = next(groups)
                 try:
@@ -136,7 +136,7 @@ def _walk(document: _Document, path: Path) -> Path:
     if "images" in document.kinds or "categories" in document.kinds or not document.spill.count:
         return path
     companion = _companion(path, document.problems)
-    for element in elements(companion, ("images", "categories")):
+    for element in elements(companion, LISTS):
         if element.key in ("images", "categories"):
             document.take(element)
     return companion

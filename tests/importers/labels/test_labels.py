@@ -221,6 +221,19 @@ def test_an_element_without_end_is_refused(tmp_path: Path, monkeypatch: pytest.M
         read(path, "json")
 
 
+def test_a_list_longer_than_any_element_is_never_read_as_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from annotator.importers.labels import json_stream
+
+    monkeypatch.setattr(json_stream, "MOST_ELEMENT", 10_000)
+    monkeypatch.setattr(json_stream, "CHUNK", 1000)
+    images = [{"id": number, "file_name": f"{number}.jpg"} for number in range(600)]
+    annotations = [{"id": number, "image_id": number, "category_id": 7} for number in range(600)]
+    whole = {"categories": [{"id": 7, "name": "cat"}], "annotations": annotations, "images": images}
+    tags, records, problems = read(put(tmp_path, "coco", json.dumps(whole).encode()), "coco")
+    assert [said(tags, record) for record in records] == [{"cat": LabelState.POSITIVE}] * 600
+    assert problems.count == 0
+
+
 def test_who_said_it_and_when_is_read(tmp_path: Path) -> None:
     _, records, _ = read(put(tmp_path, "json"))
     assert records[0].labels[0] == RecordLabel(0, LabelState.POSITIVE, Origin.HUMAN, "anna", 1767323045)
