@@ -138,7 +138,7 @@ def alone(work: Any, *arguments: Any) -> Any:
 
 
 def main() -> None:
-    arguments = options(__doc__ or "", images=IMAGES)
+    arguments = options(__doc__ or "", lambda parser: parser.add_argument("--images", type=int, default=IMAGES))
     images = QUICK if arguments.quick else arguments.images
     rows = []
     for format in FORMATS:
