@@ -27,8 +27,8 @@ from annotator.services import (
     vocabulary,
 )  # fmt: skip
 from annotator.services.embedding import EmbedReport
+from annotator.services.import_options import ImportOptions, RecordsReport
 from annotator.services.importing import ImportReport
-from annotator.services.importing_records import ImportOptions, RecordsReport
 from annotator.services.label_files import STATES, find_image, find_tag
 from annotator.services.training import TrainReport
 from annotator.snapshot import SPLIT_CODES, Snapshot

@@ -14,11 +14,13 @@ from tqdm import tqdm
 from annotator.settings import Settings
 
 
-def options(description: str) -> argparse.Namespace:
-    """--quick (under a minute, smaller input) and --json FILE."""
+def options(description: str, extend: Callable[[argparse.ArgumentParser], Any] | None = None) -> argparse.Namespace:
+    """--quick (under a minute, smaller input) and --json FILE, and what `extend` adds."""
     parser = argparse.ArgumentParser(description=description)
     parser.add_argument("--quick", action="store_true", help="smaller input, under a minute")
     parser.add_argument("--json", type=Path, help="write the figures here")
+    if extend is not None:
+        extend(parser)
     return parser.parse_args()
 
 

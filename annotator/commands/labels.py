@@ -44,7 +44,8 @@ def import_labels(
     as_json: AsJson = False,
 ) -> None:
     """Bring labels in from COCO, LVIS, Open Images, CSV, JSON, Parquet, YOLO, CVAT and others; all of them or none."""
-    from annotator.services.importing_records import ImportOptions, import_records
+    from annotator.services.import_options import ImportOptions
+    from annotator.services.importing_records import import_records
 
     options = ImportOptions(
         format, map, annotator, keep_people, as_truth, complete, overwrite, add_tags, preview

@@ -3,9 +3,15 @@
 from collections import Counter
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+from sqlalchemy.orm import Session
+
 from annotator.exporters.base import ORIGIN_KEYS, STATE_KEYS
-from annotator.records import Record, Records
-from annotator.services.certificates import certificates
+from annotator.services.certificates import Counted
+from annotator.services.records import Collected
+from annotator.services.spool import Part, Spool
+from annotator.snapshot import SPLIT_CODES
 from annotator.terms import LabelState, Origin
 from annotator.workspace import Workspace
 
@@ -14,13 +20,13 @@ RIGHTS = ("licence", "rights_holder", "contact")
 PROVEN = ("precision", "recall", "recall with the open", "confidence")
 
 
-def card(workspace: Workspace, records: Records) -> dict[str, Any]:
-    """Counts of `records`, certificates of the store they were just read from, sources, splits, gaps and rights."""
-    counts = _Counts(records)
-    project = workspace.project
-    proven = {row["tag"]: {name: row[name] for name in PROVEN} for row in certificates(workspace)}
+def card(workspace: Workspace, session: Session, found: Collected) -> dict[str, Any]:
+    """Counts of what was collected, certificates of the store as `session` sees it, sources, splits, gaps, rights."""
+    counts = _Counts(found.spool)
+    project, header = workspace.project, found.records.header
+    proven = {row["tag"]: {name: row[name] for name in PROVEN} for row in _certificates(workspace, session, found)}
     return {
-        "snapshot": records.header.snapshot,
+        "snapshot": header.snapshot,
         "images": counts.images,
         "splits": dict(counts.splits),
         "labels": {STATE_KEYS[state]: counts.states[state] for state in LabelState},
@@ -36,33 +42,41 @@ def card(workspace: Workspace, records: Records) -> dict[str, Any]:
                 "never asked": counts.images - sum(counts.by_tag[place, state] for state in LabelState),
                 **proven.get(tag.name, {}),
             }
-            for place, tag in enumerate(records.header.tags)
+            for place, tag in enumerate(header.tags)
         ],
         "gaps": counts.gaps(),
         **{name: getattr(project, name) or NOT_STATED.format(name=name) for name in RIGHTS},
     }
 
 
-class _Counts:
-    """One pass over the records."""
+def _certificates(workspace: Workspace, session: Session, found: Collected) -> list[dict[str, Any]]:
+    counted, tags = Counted(workspace, session), found.tags
+    for part in found.spool.parts():
+        counted.add(part.dense(part.states, LabelState.UNKNOWN, tags), part.dense(part.origins, Origin.NOBODY, tags))
+    return counted.certificates()
 
-    def __init__(self, records: Records) -> None:
-        self.tags = [tag.name for tag in records.header.tags]
-        self.images = 0
+
+class _Counts:
+    """One pass over the accepted labels."""
+
+    def __init__(self, spool: Spool) -> None:
+        self.tags = spool.tags
+        self.images = spool.images
         self.splits: Counter[str] = Counter()
         self.states: Counter[LabelState] = Counter()
         self.sources: Counter[tuple[Origin, str]] = Counter()
         self.by_tag: Counter[tuple[int, LabelState]] = Counter()
-        for record in records.read():
-            self._count(record)
+        for part in spool.parts():
+            self._count(part, spool.names)
 
-    def _count(self, record: Record) -> None:
-        self.images += 1
-        self.splits[record.split or ""] += 1
-        for label in record.labels:
-            self.states[label.state] += 1
-            self.sources[label.origin, label.by] += 1
-            self.by_tag[label.tag, label.state] += 1
+    def _count(self, part: Part, names: list[str]) -> None:
+        for split, count in _distinct(part.splits):
+            self.splits[SPLIT_CODES[split]] += count
+        for origin, decider, count in _distinct(part.origins, part.deciders):
+            self.sources[Origin(origin), names[decider]] += count
+        for tag, state, count in _distinct(part.tags, part.states):
+            self.states[LabelState(state)] += count
+            self.by_tag[tag, LabelState(state)] += count
 
     def gaps(self) -> dict[str, Any]:
         asked = {tag for tag, _ in self.by_tag}
@@ -75,6 +89,12 @@ class _Counts:
             ],
             "share of pairs never asked": round(unasked / pairs, 4) if pairs else 0.0,
         }
+
+
+def _distinct(*columns: NDArray[np.integer[Any]]) -> list[list[int]]:
+    """Each combination of values that occurs at one place of the (n,) columns, with how often."""
+    found, counts = np.unique(np.stack([column.astype(np.int64) for column in columns]), axis=1, return_counts=True)
+    return [[*values, count] for values, count in zip(found.T.tolist(), counts.tolist(), strict=True)]
 
 
 def as_markdown(name: str, about: dict[str, Any]) -> str:

@@ -1,10 +1,13 @@
 """What is proven of each tag's labels by now, and what it would take to prove the rest."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 from sqlalchemy import select
+from sqlalchemy.orm import Session
 
 from annotator.learning import audits
 from annotator.learning.audits import AuditState, Certificate
@@ -14,6 +17,7 @@ from annotator.services.round_sets import (
     ACCEPT,
     PEOPLE,
     REJECT,
+    AcceptedSets,
     Positives,
     at_least,
     is_accept,
@@ -21,7 +25,8 @@ from annotator.services.round_sets import (
     spent,
     state_of,
 )
-from annotator.services.snapshots import take
+from annotator.services.snapshots import parts
+from annotator.services.votes import live_tags
 from annotator.snapshot import Snapshot
 from annotator.terms import LabelState, Origin
 from annotator.workspace import Workspace
@@ -42,11 +47,10 @@ class _Proved:
         return audits.certify(self.people, self.accepted, self.rejected, open_)
 
 
-def _proved(counted: Positives, place: int, sets: list[RoundSet]) -> _Proved:
-    own = [one for one in sets if one.tag_id == counted.snapshot.tags[place].id]
+def _proved(people: int, own: Sequence[RoundSet]) -> _Proved:
+    """`people`: positives of people outside the accepted ones of `own`, the tag's sets."""
     accepted, rejected = ([state_of(one) for one in own if is_accept(one) == side] for side in (True, False))
-    people = counted.of_people(place, own) + sum(state.positives for state in accepted)
-    return _Proved(people, accepted, rejected)
+    return _Proved(people + sum(state.positives for state in accepted), accepted, rejected)
 
 
 def certificates(workspace: Workspace) -> list[dict[str, Any]]:
@@ -55,30 +59,58 @@ def certificates(workspace: Workspace) -> list[dict[str, Any]]:
     precision: of all its positive labels, people's counting as right. recall: among the images that are decided;
     `recall with the open` counts every open image as a missed one, which is all that can be said of them.
     """
-    snapshot = take(workspace)
     with workspace.reading() as session:
-        sets, counted, used = settled_sets(session), Positives(workspace, session, snapshot), spent(session)
-        return [
-            _certificate(snapshot, place, _proved(counted, place, sets), used) for place in range(len(snapshot.tags))
-        ]
+        counted = Counted(workspace, session)
+        for part in parts(workspace, session):
+            counted.add(part.labels, part.origins)
+        return counted.certificates()
 
 
-def _certificate(snapshot: Snapshot, place: int, proved: _Proved, used: dict[tuple[int, str], float]) -> dict[str, Any]:
-    origins, labels = snapshot.origins[:, place], snapshot.labels[:, place]
-    by_round, is_open = origins == Origin.ROUND, int((origins == Origin.NOBODY).sum())
-    decided = proved.certify()
-    return {
-        "tag": snapshot.tags[place].name,
-        "by people": int(np.isin(origins, PEOPLE).sum()),
-        "settled present": int((by_round & (labels == LabelState.POSITIVE)).sum()),
-        "settled absent": int((by_round & (labels == LabelState.NEGATIVE)).sum()),
-        "open": is_open,
-        "precision": at_least(decided.precision),
-        "recall": at_least(decided.recall),
-        "recall with the open": at_least(proved.certify(is_open).recall),
-        # Every attempt counts, failed ones too: only then do all bounds hold together.
-        "confidence": at_least(1 - sum(used.get((snapshot.tags[place].id, side), 0.0) for side in (ACCEPT, REJECT))),
-    }
+class Counted:
+    """What certificates are made of, counted part by part of the accepted labels in the order of their images."""
+
+    def __init__(self, workspace: Workspace, session: Session) -> None:
+        self.tags = [(tag.id, tag.name) for tag in live_tags(session)]
+        self._sets, self._spent = settled_sets(session), spent(session)
+        self._accepted = AcceptedSets(workspace, session, [tag_id for tag_id, _ in self.tags], self._sets)
+        self._images = 0
+        self._positives, self._people, self._present, self._absent, self._open = np.zeros((5, len(self.tags)), np.int64)
+
+    def add(self, labels: NDArray[np.int8], origins: NDArray[np.uint8]) -> None:
+        """(n, C) `LabelState` and `Origin` of the next n images."""
+        people, by_round, positive = np.isin(origins, PEOPLE), origins == Origin.ROUND, labels == LabelState.POSITIVE
+        outside = self._accepted.outside(range(self._images, self._images + len(labels)))
+        self._images += len(labels)
+        self._positives += (people & positive & outside).sum(axis=0)
+        self._people += people.sum(axis=0)
+        self._present += (by_round & positive).sum(axis=0)
+        self._absent += (by_round & (labels == LabelState.NEGATIVE)).sum(axis=0)
+        self._open += (origins == Origin.NOBODY).sum(axis=0)
+
+    def people_outside(self, place: int) -> int:
+        """People's positives of a tag outside its accepted sets, whose bounds count those inside already."""
+        return int(self._positives[place])
+
+    def certificates(self) -> list[dict[str, Any]]:
+        """One row a tag, as the function of this name gives them."""
+        return [self._certificate(place) for place in range(len(self.tags))]
+
+    def _certificate(self, place: int) -> dict[str, Any]:
+        tag_id, name = self.tags[place]
+        proved = _proved(self.people_outside(place), [one for one in self._sets if one.tag_id == tag_id])
+        decided = proved.certify()
+        return {
+            "tag": name,
+            "by people": int(self._people[place]),
+            "settled present": int(self._present[place]),
+            "settled absent": int(self._absent[place]),
+            "open": int(self._open[place]),
+            "precision": at_least(decided.precision),
+            "recall": at_least(decided.recall),
+            "recall with the open": at_least(proved.certify(int(self._open[place])).recall),
+            # Every attempt counts, failed ones too: only then do all bounds hold together.
+            "confidence": at_least(1 - sum(self._spent.get((tag_id, side), 0.0) for side in (ACCEPT, REJECT))),
+        }
 
 
 def forecast(workspace: Workspace) -> list[dict[str, Any]]:
@@ -119,7 +151,8 @@ def alarms(workspace: Workspace, snapshot: Snapshot) -> list[dict[str, Any]]:
         sets, counted = settled_sets(session), Positives(workspace, session, snapshot)
         targets = {round_.number: round_.targets for round_ in session.scalars(select(Round))}
         place = {tag.id: number for number, tag in enumerate(snapshot.tags)}
-        proved = {number: _proved(counted, number, sets).certify() for number in place.values()}
+        own = {number: [one for one in sets if one.tag_id == tag.id] for number, tag in enumerate(snapshot.tags)}
+        proved = {number: _proved(counted.of_people(number, own[number]), own[number]).certify() for number in own}
         return [
             {
                 "round": set_.round_number, "tag": snapshot.tags[place[set_.tag_id]].name, "side": set_.side,

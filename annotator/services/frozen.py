@@ -66,7 +66,7 @@ def create(workspace: Workspace, name: str, note: str = "", progress: Progress =
                 for file, model in LARGE.items()
             }
             _keep_arrays(workspace, temporary, header["rounds"])
-            about = {"name": name, "note": note, "at": at, **cards.card(workspace, found.records)}
+            about = {"name": name, "note": note, "at": at, **cards.card(workspace, session, found)}
         write_whole(temporary / "header.json", json.dumps(header, ensure_ascii=False, indent=1).encode())
         write_whole(temporary / "card.json", json.dumps(about, ensure_ascii=False, indent=1).encode())
         write_whole(temporary / "card.md", cards.as_markdown(name, about).encode())

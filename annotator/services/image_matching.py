@@ -33,18 +33,21 @@ class ImageMatcher:
 
     def match(self, records: Sequence[Record]) -> list[int | str]:
         """Of each record its row, or what is wrong in words."""
-        names = [record.file.replace("\\", "/") for record in records]
-        addresses = [self._addresses(name) for name in names]
         by_content = self._column(Image.sha256, Image.row, {record.sha256 for record in records if record.sha256})
-        wanted = {address for several in addresses for address in several}
-        by_address = self._column(ImageFile.uri, ImageFile.image_row, wanted)
-        found: list[int | str | None] = []
-        for record, several in zip(records, addresses, strict=True):
-            row = by_content.get(record.sha256)
-            found.append(next((by_address[one] for one in several if one in by_address), None) if row is None else row)
-        lost = [name for name, row in zip(names, found, strict=True) if row is None]
+        rows = [by_content.get(record.sha256) for record in records]
+        lost = [record.file.replace("\\", "/") for record, row in zip(records, rows, strict=True) if row is None]
+        by_name = iter(self._by_name(lost) if lost else ())
+        return [next(by_name) if row is None else row for row in rows]
+
+    def _by_name(self, names: Sequence[str]) -> list[int | str]:
+        addresses = [self._addresses(name) for name in names]
+        by_address = self._column(
+            ImageFile.uri, ImageFile.image_row, {address for several in addresses for address in several}
+        )
+        rows = [next((by_address[one] for one in several if one in by_address), None) for several in addresses]
+        lost = [name for name, row in zip(names, rows, strict=True) if row is None]
         by_ending = iter(self._by_ending(lost) if lost else ())
-        return [next(by_ending) if row is None else row for row in found]
+        return [next(by_ending) if row is None else row for row in rows]
 
     def _addresses(self, name: str) -> list[str]:
         """The URIs a name may stand for, the likeliest first."""

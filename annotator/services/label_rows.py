@@ -1,11 +1,14 @@
 """Imported labels as rows: what already stands is compared, what is new is written in bulk, with its journal."""
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from itertools import repeat
 from typing import Any, NamedTuple
 
-from sqlalchemy import exists, select, update
+import numpy as np
+from numpy.typing import NDArray
+from sqlalchemy import Column, Connection, MetaData, Table, exists, insert, select, update
 from sqlalchemy.orm import Session
 
 from annotator.services.label_store import Change, Pair, parts, write
@@ -14,6 +17,11 @@ from db.models import Annotator, JournalEntry, Label, Review, Task
 
 KEPT = 1000  # conflicts in words; all are counted
 COLUMNS = ("image_row", "tag_id", "annotator_id", "state", "kind", "at")
+STAGED = Table(
+    "imported_label", MetaData(), *(Column(name, Label.__table__.c[name].type) for name in COLUMNS),
+    prefixes=["TEMPORARY"],
+)  # fmt: skip
+"""New labels on their way into two tables: brought to the database once, copied there by itself."""
 Key = tuple[int, int, int]
 """(image row, tag id, annotator id)"""
 
@@ -23,6 +31,33 @@ class Said(NamedTuple):
 
     state: int
     at: int
+
+
+class Entries(NamedTuple):
+    """Labels as columns, (k,) each: image rows, tag ids, annotator ids, `LabelState`, seconds since 1970."""
+
+    rows: NDArray[np.int64]
+    tags: NDArray[np.int64]
+    people: NDArray[np.int64]
+    states: NDArray[np.int8]
+    at: NDArray[np.int64]
+
+    @classmethod
+    def none(cls) -> "Entries":
+        empty = np.empty(0, np.int64)
+        return cls(empty, empty, empty, empty.astype(np.int8), empty)
+
+    def where(self, which: NDArray[Any]) -> "Entries":
+        """Those of a mask, or at places in that order."""
+        return Entries(*(column[which] for column in self))
+
+    def with_more(self, others: "Entries") -> "Entries":
+        both: Iterator[tuple[NDArray[Any], NDArray[Any]]] = zip(self, others, strict=True)
+        return Entries(*(np.concatenate(columns) for columns in both))
+
+    def each(self) -> Iterator[tuple[Key, Said]]:
+        for row, tag, annotator, state, at in zip(*(column.tolist() for column in self), strict=True):
+            yield (row, tag, annotator), Said(state, at)
 
 
 class Conflict(NamedTuple):
@@ -52,26 +87,27 @@ class LabelRows:
     _names: dict[int, str] = field(default_factory=dict)
     _people: set[int] = field(default_factory=set)
 
-    def take(self, labels: dict[Key, Said], reviews: dict[Key, Said]) -> None:
-        """`reviews` are verdicts that were final where they come from, and are here."""
-        rows = {row for row, _, _ in (*labels, *reviews)}
+    def take(self, labels: Entries, reviews: Entries) -> None:
+        """Each key once; `reviews` are verdicts that were final where they come from, and are here."""
+        rows = set(np.union1d(labels.rows, reviews.rows).tolist())
         own, others = self._standing(rows)
         reviewed = self._reviewed(rows)
-        fresh, changes = [], []
-        for key, said in labels.items():
+        fresh = ~_on(labels, {*others, *reviewed})
+        compared = np.flatnonzero(~fresh)
+        changes = []
+        for place, (key, said) in zip(compared.tolist(), labels.where(compared).each(), strict=True):
             stands = own.get(key)
             if stands == said.state:
                 self.unchanged += 1
             elif conflict := _against(key, said.state, stands, others, reviewed):
                 changes.append((key, said, stands, conflict))
             else:
-                fresh.append((*key, said.state, TaskKind.PICK.value, said.at))
-        self.written += len(fresh)
+                fresh[place] = True
+        self.written += int(fresh.sum())
         self._settle(changes)
-        self._review(reviews, reviewed)
-        if self.writes and fresh:
-            self._people |= {entry[2] for entry in fresh}
-            self._insert(fresh)
+        self._review(dict(reviews.each()), reviewed)
+        if self.writes and fresh.any():
+            self._insert(labels.where(fresh))
 
     def finish(self, at: datetime) -> None:
         """End the open questions about single tags that were answered by what was written."""
@@ -148,19 +184,35 @@ class LabelRows:
             self._names[annotator] = self.session.scalar(select(Annotator.name).where(Annotator.id == annotator)) or ""
         return self._names[annotator]
 
-    def _insert(self, entries: list[tuple[int, int, int, int, str, int]]) -> None:
+    def _insert(self, entries: Entries) -> None:
         """By the driver itself: through the types of the models a row takes six times as long."""
+        self._people |= set(np.unique(entries.people).tolist())
         connection = self.session.connection()
-        process = Label.__table__.c.at.type.bind_processor(connection.dialect)
-        times = {entry[5] for entry in entries}
-        stored: dict[int, Any] = {at: datetime.fromtimestamp(at, UTC) for at in times}
-        if process is not None:
-            stored = {at: process(time) for at, time in stored.items()}
-        rows = [(row, tag, annotator, state, kind, stored[at]) for row, tag, annotator, state, kind, at in entries]
+        STAGED.create(connection)
         mark = "?" if connection.dialect.paramstyle == "qmark" else "%s"
-        for table in (Label.__tablename__, JournalEntry.__tablename__):
-            marks = ", ".join([mark] * len(COLUMNS))
-            connection.exec_driver_sql(f"INSERT INTO {table} ({', '.join(COLUMNS)}) VALUES ({marks})", rows)
+        marks = ", ".join([mark] * len(COLUMNS))
+        connection.exec_driver_sql(f"INSERT INTO {STAGED.name} VALUES ({marks})", _as_rows(entries, connection))
+        for model in (Label, JournalEntry):
+            connection.execute(insert(model).from_select(list(COLUMNS), select(STAGED)))
+        STAGED.drop(connection)
+
+
+def _as_rows(entries: Entries, connection: Connection) -> list[tuple[Any, ...]]:
+    """As the driver takes them, in the order of COLUMNS."""
+    times, which = np.unique(entries.at, return_inverse=True)
+    moments = [datetime.fromtimestamp(at, UTC) for at in times.tolist()]
+    process = Label.__table__.c.at.type.dialect_impl(connection.dialect).bind_processor(connection.dialect)
+    stored = moments if process is None else [process(moment) for moment in moments]
+    columns = (entries.rows.tolist(), entries.tags.tolist(), entries.people.tolist(), entries.states.tolist())
+    return list(zip(*columns, repeat(TaskKind.PICK.value), map(stored.__getitem__, which.tolist()), strict=False))
+
+
+def _on(entries: Entries, pairs: Collection[Pair]) -> NDArray[np.bool_]:
+    """(k,) which are on one of `pairs`."""
+    if not pairs:
+        return np.zeros(len(entries.rows), bool)
+    wanted = np.array(list(pairs), np.int64)
+    return np.isin(entries.rows << 32 | entries.tags, wanted[:, 0] << 32 | wanted[:, 1])
 
 
 def _against(
@@ -186,11 +238,11 @@ def _against(
     return None
 
 
-def strongest(labels: Iterable[tuple[Key, Said]]) -> dict[Key, Said]:
-    """Of several words about one key present before absent before cannot tell: two tags of a file can be one here."""
-    found: dict[Key, Said] = {}
-    for key, said in labels:
-        before = found.get(key)
-        if before is None or said.state > before.state:
-            found[key] = said
-    return found
+def strongest(found: Entries) -> Entries:
+    """Of several words about one key present before absent before cannot tell, else the first: two tags of a file can
+    be one here. In the order of images, tags and people."""
+    latest = -np.arange(len(found.rows))
+    ordered = found.where(np.lexsort((latest, found.states, found.people, found.tags, found.rows)))
+    last = np.ones(len(found.rows), bool)
+    last[:-1] = np.any([np.diff(key) != 0 for key in (ordered.rows, ordered.tags, ordered.people)], axis=0)
+    return ordered.where(last)

@@ -57,6 +57,11 @@ class Collected:
     reader: "_Reader"
 
     @property
+    def spool(self) -> Spool:
+        """All accepted labels as arrays, whatever the options leave out."""
+        return self.reader.spool
+
+    @property
     def filtered(self) -> dict[str, Pairs]:
         """The decided pairs of the images that the options leave out, by reason."""
         return self.reader.filtered

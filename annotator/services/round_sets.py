@@ -263,6 +263,38 @@ def missed(sets: Iterable[RoundSet], tag_id: int) -> int:
     return sum(set_.high - set_.positives for set_ in sets if set_.tag_id == tag_id and not is_accept(set_))
 
 
+class AcceptedSets:
+    """The accepted ones of some sets: which images are in none of them, tag by tag, for any stretch of the images."""
+
+    def __init__(
+        self, workspace: Workspace, session: Session, tag_ids: Sequence[int], sets: Iterable[RoundSet]
+    ) -> None:
+        self.workspace, self.tags = workspace, len(tag_ids)
+        self._drawn: dict[int, list[tuple[int, int]]] = {}
+        self._implied: list[tuple[int, NDArray[np.int32]]] = []
+        place = {tag_id: number for number, tag_id in enumerate(tag_ids)}
+        for set_ in sets:
+            if set_.tag_id not in place or not is_accept(set_):
+                continue
+            if set_.side == PRESENT:
+                self._implied.append((place[set_.tag_id], np.sort(implied_rows(workspace, set_)).astype(np.int32)))
+            else:
+                column = session.get_one(Round, set_.round_number).tag_ids.index(set_.tag_id)
+                self._drawn.setdefault(set_.round_number, []).append((place[set_.tag_id], column))
+
+    def outside(self, rows: range) -> NDArray[np.bool_]:
+        """(len(rows), C) True where an image is in none of its tag's sets."""
+        found = np.ones((len(rows), self.tags), bool)
+        for number, columns in self._drawn.items():
+            who = members(self.workspace, number)[rows.start : rows.stop]
+            for place, column in columns:
+                found[: len(who), place] &= who[:, column] != LabelState.POSITIVE
+        for place, implied in self._implied:
+            start, end = np.searchsorted(implied, (rows.start, rows.stop))
+            found[implied[start:end] - rows.start, place] = False
+        return found
+
+
 class Positives:
     """Positives of each tag that are sure, of people and by bounds."""
 
@@ -272,17 +304,8 @@ class Positives:
 
     def of_people(self, place: int, sets: Iterable[RoundSet]) -> int:
         """People's positives outside the accepted ones of `sets`: those inside are counted by their bounds already."""
-        tag_id = self.snapshot.tags[place].id
-        outside = np.ones(len(self.snapshot), bool)
-        for set_ in sets:
-            if set_.tag_id != tag_id or not is_accept(set_):
-                continue
-            if set_.side == PRESENT:
-                outside[implied_rows(self.workspace, set_)] = False
-            else:
-                column = self.session.get_one(Round, set_.round_number).tag_ids.index(tag_id)
-                who = members(self.workspace, set_.round_number)
-                outside[: len(who)] &= who[:, column] != LabelState.POSITIVE
+        accepted = AcceptedSets(self.workspace, self.session, [self.snapshot.tags[place].id], sets)
+        outside = accepted.outside(range(len(self.snapshot)))[:, 0]
         return int((outside & self._by_people[:, place]).sum())
 
     def found(self, place: int, sets: Sequence[RoundSet]) -> int:

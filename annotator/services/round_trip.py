@@ -18,7 +18,8 @@ from annotator.exporters import EXPORTERS
 from annotator.importers.labels import LABEL_IMPORTERS, Problems, open_labels
 from annotator.progress import Progress, silent
 from annotator.services.exporting import export
-from annotator.services.importing_records import ImportOptions, import_records
+from annotator.services.import_options import ImportOptions
+from annotator.services.importing_records import import_records
 from annotator.services.snapshots import parts
 from annotator.settings import Settings
 from annotator.snapshot import Snapshot

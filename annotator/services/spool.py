@@ -49,6 +49,12 @@ class Part:
         """(k,) which of the part's images each pair is on."""
         return np.repeat(np.arange(len(self)), self.counts)
 
+    def dense(self, values: NDArray[Any], rest: int, tags: int) -> NDArray[Any]:
+        """(n, tags): `values` (k,) of the answered pairs, `rest` elsewhere."""
+        array = np.full((len(self), tags), rest, values.dtype)
+        array[self.image_of, self.tags] = values
+        return array
+
 
 ARRAYS = ("rows", "sizes", "splits", "counts", "tags", "states", "origins", "deciders", "at")
 
@@ -108,16 +114,10 @@ class Spool(AbstractContextManager["Spool"]):
         return hash_of(
             (sha256 for part in self.parts() for sha256 in part.sha256),
             self.tags,
-            (self._dense(part, part.states, LabelState.UNKNOWN) for part in self.parts()),
-            (self._dense(part, part.origins, Origin.NOBODY) for part in self.parts()),
+            (part.dense(part.states, LabelState.UNKNOWN, len(self.tags)) for part in self.parts()),
+            (part.dense(part.origins, Origin.NOBODY, len(self.tags)) for part in self.parts()),
             (part.splits for part in self.parts()),
         )
-
-    def _dense(self, part: Part, values: NDArray[Any], rest: int) -> NDArray[Any]:
-        """(n, C): `values` of the answered pairs, `rest` elsewhere."""
-        array = np.full((len(part), len(self.tags)), rest, values.dtype)
-        array[part.image_of, part.tags] = values
-        return array
 
     def _texts(self) -> list[str]:
         joined: bytes = np.load(self._file).tobytes()

@@ -55,9 +55,24 @@ def map_tags(session: Session, header: Header, table: Mapping[str, str], *, add:
     """
     tags = live_tags(session)
     known = _Known(session, tags)
-    found = [_one(tag, known, table) for tag in header.tags]
+    found = _looked_up(header, table, known)
     if add or not tags:
         _add(session, header, found, known)
+    hints = 0
+    for one in found:
+        if one.how == UNKNOWN and hints < HINTS:
+            hints += 1
+            one.to = hint(one.name, [tag.name for tag in tags]).strip()
+    return found
+
+
+def check_map(session: Session, header: Header, table: Mapping[str, str]) -> None:
+    """Raises what `map_tags` would, and changes nothing."""
+    _looked_up(header, table, _Known(session, live_tags(session)))
+
+
+def _looked_up(header: Header, table: Mapping[str, str], known: "_Known") -> list[Mapped]:
+    found = [_one(tag, known, table) for tag in header.tags]
     mapped = {same_name(tag.name) for tag in header.tags}
     unused = [name for name in table if name not in mapped]
     if unused:
@@ -65,11 +80,6 @@ def map_tags(session: Session, header: Header, table: Mapping[str, str], *, add:
         raise UsageError(
             f"--map: no tag of the file is called {unused[0]!r}{hint(unused[0], names)}; correct the table"
         )
-    hints = 0
-    for one in found:
-        if one.how == UNKNOWN and hints < HINTS:
-            hints += 1
-            one.to = hint(one.name, [tag.name for tag in tags]).strip()
     return found
 
 

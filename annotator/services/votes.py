@@ -1,11 +1,13 @@
 """People's labels as columns of votes, and what they come to by the policy that the project agreed on."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from itertools import chain
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from sqlalchemy import select
+from sqlalchemy import SmallInteger, String, func, select, type_coerce
 from sqlalchemy.orm import Session
 
 from annotator.learning.votes import Consensus, VoteTable, reach_consensus
@@ -18,6 +20,8 @@ THRESHOLDS = {"share_threshold": "share", "dawid_skene": "least", "one_coin": "l
 MODELS = frozenset({"dawid_skene", "one_coin"})
 """Policies under which the word on one pair follows from votes on other pairs and tags as well."""
 
+AT_ONCE = 50_000  # labels read as objects at once
+KINDS = {kind.value: kind for kind in TaskKind}
 Whole = NDArray[np.integer[Any]]
 
 
@@ -55,7 +59,15 @@ def votes(session: Session, tags: list[Tag], rows: range | None = None) -> Votes
     """All present labels on `tags`, or those of the images in `rows`; answers to gold are no votes."""
     column = {tag.id: place for place, tag in enumerate(tags)}
     query = (
-        select(Label.image_row, Label.tag_id, Label.state, Label.annotator_id, Label.at, Label.kind, Label.round_number)
+        select(
+            Label.image_row,
+            Label.tag_id,
+            type_coerce(Label.state, SmallInteger),
+            Label.annotator_id,
+            Label.at,
+            type_coerce(Label.kind, String),
+            func.coalesce(Label.round_number, 0),
+        )
         .where(Label.kind != TaskKind.GOLD)
         .order_by(Label.image_row, Label.tag_id, Label.annotator_id)
     )
@@ -63,15 +75,35 @@ def votes(session: Session, tags: list[Tag], rows: range | None = None) -> Votes
         query = query.where(Label.tag_id == tags[0].id)
     if rows is not None:
         query = query.where(Label.image_row >= rows.start, Label.image_row < rows.stop)
-    found = [row for row in session.execute(query).all() if row.tag_id in column]
+    # In parts, and states and kinds as they are stored: all votes at once as rows of objects would be gigabytes.
+    parts = session.execute(query.execution_options(yield_per=AT_ONCE)).partitions()
+    return _joined([_votes((), column), *(_votes(part, column) for part in parts)])
+
+
+def _votes(rows: Sequence[Any], column: dict[int, int]) -> Votes:
+    """The rows of `votes` on tags that have a column."""
+    kept = [row for row in rows if row[1] in column]
+    images, tags, states, people, at, kinds, rounds = zip(*kept, strict=True) if kept else ((),) * 7
     return Votes(
-        np.array([row.image_row for row in found], np.int64),
-        np.array([column[row.tag_id] for row in found], np.int64),
-        np.array([row.state for row in found], np.int8),
-        np.array([row.annotator_id for row in found], np.int64),
-        np.array([int(row.at.timestamp()) for row in found], np.int64),
-        tuple(row.kind for row in found),
-        np.array([row.round_number or 0 for row in found], np.int64),
+        np.array(images, np.int64),
+        np.array([column[tag_id] for tag_id in tags], np.int64),
+        np.array(states, np.int8),
+        np.array(people, np.int64),
+        np.array([int(moment.timestamp()) for moment in at], np.int64),
+        tuple(map(KINDS.__getitem__, kinds)),
+        np.array(rounds, np.int64),
+    )
+
+
+def _joined(parts: Sequence[Votes]) -> Votes:
+    return Votes(
+        np.concatenate([part.rows for part in parts]),
+        np.concatenate([part.columns for part in parts]),
+        np.concatenate([part.states for part in parts]),
+        np.concatenate([part.annotators for part in parts]),
+        np.concatenate([part.at for part in parts]),
+        tuple(chain.from_iterable(part.kinds for part in parts)),
+        np.concatenate([part.rounds for part in parts]),
     )
 
 

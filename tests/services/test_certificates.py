@@ -5,9 +5,10 @@ import pytest
 
 from annotator.errors import MissingError
 from annotator.services import certificates, labelling, round_replay, rounds, standing_audit
-from annotator.services.round_sets import sets_file
+from annotator.services.certificates import Counted
+from annotator.services.round_sets import Positives, sets_file, settled_sets
 from annotator.services.scripted import Truth
-from annotator.services.snapshots import take
+from annotator.services.snapshots import parts, take
 from annotator.terms import LabelState, RoundStatus
 from annotator.workspace import Workspace
 from db.models import Round, Task
@@ -49,6 +50,22 @@ def test_certified_bounds_reach_the_promise_and_hold_against_the_truth(settled: 
         assert row["recall"] <= (found & right).sum() / (right & decided).sum() + 1e-9
         assert 0.95 <= row["confidence"] < 1
         assert row["by people"] + row["settled present"] + row["settled absent"] + row["open"] == len(snapshot)
+
+
+@pytest.mark.parametrize("size", [1, 7, 10**6])
+def test_certificates_do_not_depend_on_how_many_images_are_read_at_once(settled: Workspace, size: int) -> None:
+    with settled.reading() as session:
+        counted, positives = Counted(settled, session), Positives(settled, session, take(settled))
+        for part in parts(settled, session, size):
+            counted.add(part.labels, part.origins)
+        sets = settled_sets(session)
+        rows = counted.certificates()
+        assert rows == certificates.certificates(settled)
+        assert len(sets) == 4
+        for place in range(len(rows)):
+            # Counted on all images at once, as a round counts them.
+            assert counted.people_outside(place) == positives.of_people(place, sets)
+            assert counted.people_outside(place) < (positives.snapshot.by_people()[:, place] == YES).sum()
 
 
 def test_the_forecast_adds_up_and_says_what_to_do(workspace: Workspace, truth: Truth) -> None:  # noqa: F811

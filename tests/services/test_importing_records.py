@@ -1,15 +1,18 @@
 """Labels in any format onto a workspace: which image, which tag, what stands, and all or nothing."""
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from sqlalchemy import text
 
 from annotator.errors import EntryError, TableError, UsageError
-from annotator.services import imported_arrays, labelling, suggesting, vocabulary
-from annotator.services.importing_records import ImportOptions, RecordsReport, import_records
+from annotator.services import imported_arrays, labelling, labels_said, suggesting, vocabulary
+from annotator.services.import_options import ImportOptions, RecordsReport
+from annotator.services.importing_records import import_records
 from annotator.services.snapshots import take
 from annotator.services.votes import live_tags
 from annotator.terms import LabelState, Origin, Split, SuggestionOrigin
@@ -281,6 +284,63 @@ def test_open_questions_about_imported_pairs_end(world: Workspace, tmp_path: Pat
         assert {task.tag_id: task.done_at is not None for task in session.query(Task)} == {
             ids["boat"]: True, ids["car"]: False
         }  # fmt: skip
+
+
+def test_a_file_in_any_order_and_of_many_parts_is_imported_whole(
+    workspace: Workspace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(labels_said, "IMAGES", 7)
+    monkeypatch.setattr(labels_said, "LABELS", 11)
+    make_world(workspace, 60)
+    rng = np.random.default_rng(0)
+    states = rng.integers(-1, 2, (60, 3))
+    listed = rng.random((60, 3)) < 0.7
+    wanted = {
+        (row, tag): LabelState(states[row, place])
+        for row in range(60)
+        for place, tag in enumerate(("boat", "car", "tree"))
+        if listed[row, place]
+    }
+    images = [
+        image(f"{row}.jpg", **{tag: state for (one, tag), state in wanted.items() if one == row})
+        for row in rng.permutation(60).tolist()
+    ]
+    report = bring(workspace, document(tmp_path, *images))
+    assert says(workspace) == wanted
+    assert (report.images, report.written) == (60, len(wanted))
+    with workspace.reading() as session:
+        journal = [(entry.image_row, entry.tag_id) for entry in session.query(JournalEntry).order_by(JournalEntry.id)]
+    assert journal == sorted(journal), "in the order of the store, whose indexes then grow at their ends"
+
+
+def test_of_an_image_that_is_listed_twice_all_labels_count(world: Workspace, tmp_path: Path) -> None:
+    report = bring(world, document(tmp_path, image("1.jpg", boat=N), image("0.jpg", car=P), image("1.jpg", boat=P)))
+    assert says(world) == {(1, "boat"): P, (0, "car"): P}
+    assert (report.images, report.written) == (3, 2)
+
+
+def test_others_answer_while_a_file_is_read_and_are_not_overwritten(world: Workspace, tmp_path: Path) -> None:
+    ids = tag_ids(world)
+    answered = []
+
+    def answer(_done: int, _total: int, what: str) -> None:
+        if what == "reading labels":
+            labelling.set_labels(world, "anna", [(0, ids["boat"], N)])  # waits for nobody
+            answered.append(what)
+
+    report = import_records(world, document(tmp_path, image("0.jpg", boat=P, car=P)), progress=answer)
+    assert answered
+    assert says(world) == {(0, "boat"): N, (0, "car"): P}
+    assert [conflict["by"] for conflict in report.conflicts] == ["anna"]
+
+
+def test_imported_times_are_stored_as_those_of_answers_are(world: Workspace, tmp_path: Path) -> None:
+    labelling.set_labels(world, "anna", [(0, tag_ids(world)["boat"], N)])
+    bring(world, document(tmp_path, image("0.jpg", car=P)))
+    with world.reading() as session:
+        for table in ("label", "journal_entry"):
+            stored = session.execute(text(f"SELECT at FROM {table}")).scalars().all()
+            assert [re.sub(r"\d", "0", at) for at in stored] == ["0000-00-00 00:00:00.000000"] * 2
 
 
 # Suggestions and boxes

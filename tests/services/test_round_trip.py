@@ -14,8 +14,9 @@ from annotator.exporters import EXPORTERS
 from annotator.importers.labels import LABEL_IMPORTERS, Problems, open_labels, sniff
 from annotator.records import Header, Record, RecordBox, RecordLabel, Records, RecordScore, RecordTag
 from annotator.services import exporting, imported_arrays, labelling
+from annotator.services.import_options import ImportOptions
 from annotator.services.imported_arrays import Gathered, write_files
-from annotator.services.importing_records import ImportOptions, import_records
+from annotator.services.importing_records import import_records
 from annotator.services.round_trip import FILE, GIVEN, round_trip
 from annotator.services.sinks import FolderSink
 from annotator.services.snapshots import take

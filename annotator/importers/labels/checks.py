@@ -161,6 +161,19 @@ def origin(value: Any) -> Origin:
     raise ValueError(f"the origin is {quoted(value)}; write human, review, round or truth, or leave it out")
 
 
+def decided(origin_: Any, by: Any) -> tuple[Origin, str]:
+    """What decided a label, and who: remembered, because millions of labels say the same few things."""
+    try:
+        return _decided(origin_, by)
+    except TypeError:  # a list or an object cannot be remembered
+        return origin(origin_), text(by, "'by'")
+
+
+@lru_cache(maxsize=1024, typed=True)
+def _decided(origin_: Any, by: Any) -> tuple[Origin, str]:
+    return origin(origin_), text(by, "'by'")
+
+
 def split(value: Any) -> Split | None:
     name = text(value, "the split").strip().lower()
     if name not in SPLITS:
@@ -180,6 +193,8 @@ def seconds(value: Any) -> int:
     """Seconds since 1970 of an ISO 8601 time (UTC where it names no zone) or a number; 0 for nothing at all."""
     if value is None or value == "":
         return 0
+    if type(value) is int and 0 <= value < 1 << 32:
+        return value
     if isinstance(value, datetime):
         value = (value if value.tzinfo else value.replace(tzinfo=UTC)).timestamp()
     try:

@@ -121,7 +121,7 @@ def open_coco(path: Path, problems: Problems) -> Records:
 
     def read() -> Iterator[Record]:
         groups = document.spill.of_images()
-        for element in elements(images, ("images",)):
+        for element in elements(images, LISTS):
             if element.key == "images":
                 entries = next(groups)
                 try:
@@ -141,7 +141,7 @@ def _walk(document: _Document, path: Path) -> Path:
     if "images" in document.keys or "categories" in document.keys or not document.spill.count:
         return path
     companion = _companion(path, document.problems)
-    for element in elements(companion, ("images", "categories")):
+    for element in elements(companion, LISTS):
         if element.key in ("images", "categories"):
             document.take(element)
     return companion
@@ -260,8 +260,9 @@ def _listed(
         return
     for place, number in enumerate(numbers):
         try:
-            tag = places.get(checks.whole(number, f"{key}[{place}]", 0, MOST_ID))
+            tag = places.get(number) if type(number) in (int, float) else None
             if tag is None:
+                checks.whole(number, f"{key}[{place}]", 0, MOST_ID)
                 raise ValueError(f"{key}[{place}]: there is no category with the id {number}; add it, or correct it")
             before = labels.setdefault(tag, RecordLabel(tag, state))
             if before.state != state and state == LabelState.NEGATIVE:
@@ -286,10 +287,10 @@ def _decided(
             if not isinstance(decision, list) or len(decision) != 4:
                 raise ValueError(f"is {checks.quoted(decision)}; write [category id, origin, by, at]")
             category, origin, by, at = decision
-            tag = places.get(checks.whole(category, "the category id", 0, MOST_ID), -1)
+            tag = places.get(category, -1) if type(category) in (int, float) else -1
             if tag not in labels:
+                checks.whole(category, "the category id", 0, MOST_ID)
                 raise ValueError(f"the category {category} has no label on this image; remove the decision")
-            said = checks.origin(origin), checks.text(by, "'by'"), checks.seconds(at)
-            labels[tag] = RecordLabel(tag, labels[tag].state, *said)
+            labels[tag] = RecordLabel(tag, labels[tag].state, *checks.decided(origin, by), checks.seconds(at))
         except ValueError as error:
             problems.add(f"{where}, decisions[{place}]", error)

@@ -95,8 +95,7 @@ def _label(item: Any, names: Names) -> RecordLabel:
     return RecordLabel(
         names.place(checks.needed(label, "tag")),
         checks.state(checks.needed(label, "state")),
-        checks.origin(label.get("origin")),
-        checks.text(label.get("by"), "'by'"),
+        *checks.decided(label.get("origin"), label.get("by")),
         checks.seconds(label.get("at")),
     )
 

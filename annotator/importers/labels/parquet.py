@@ -3,7 +3,7 @@
 import json
 from collections import Counter
 from collections.abc import Iterator
-from itertools import groupby
+from itertools import groupby, islice, repeat
 from pathlib import Path
 from typing import Any
 
@@ -82,13 +82,38 @@ def rows(path: Path, problems: Problems) -> Iterator[tuple[int, dict[str, Any]]]
 def _decoded(batch: Any) -> Iterator[dict[str, Any] | ValueError | OverflowError]:
     """The rows of a batch; of one that is no text, no time or the like, what is wrong with it."""
     try:
-        yield from batch.to_pylist()
+        yield from _objects(batch)
     except (ValueError, OverflowError):
         for place in range(batch.num_rows):
             try:
-                yield batch.slice(place, 1).to_pylist()[0]
+                yield _objects(batch.slice(place, 1))[0]
             except (ValueError, OverflowError) as error:
                 yield error
+
+
+def _objects(batch: Any) -> list[dict[str, Any]]:
+    columns = [values_of(column) for column in batch.columns]
+    return [dict(zip(batch.schema.names, values, strict=True)) for values in zip(*columns, strict=True)]
+
+
+def values_of(column: Any) -> list[Any]:
+    """The values of an array as Python has them: what its `to_pylist` gives, several times faster for lists of objects;
+    times as seconds since 1970."""
+    import pyarrow as pa
+    from pyarrow import compute
+
+    if pa.types.is_timestamp(column.type):
+        return values_of(column.cast(pa.timestamp("s", column.type.tz), safe=False).cast(pa.int64()))
+    if pa.types.is_list(column.type):
+        items = iter(values_of(column.flatten()))
+        lengths = compute.list_value_length(column).to_pylist()
+        return [None if length is None else list(islice(items, length)) for length in lengths]
+    if pa.types.is_struct(column.type) and column.type.num_fields:
+        names = [field.name for field in column.type]
+        objects = map(dict, map(zip, repeat(names), zip(*map(values_of, column.flatten()), strict=True)))
+        return [one if valid else None for one, valid in zip(objects, column.is_valid().to_pylist(), strict=True)]
+    found: list[Any] = column.to_pylist()
+    return found
 
 
 def _long(path: Path, names: Names, problems: Problems) -> Any:

@@ -1,12 +1,16 @@
 """Labels in: what each format says, and what happens to files that say it badly."""
 
 import json
+from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
+import pyarrow as pa
 import pytest
 
 from annotator.errors import BadInputError, EntryError, UnknownNameError
 from annotator.importers.labels import LABEL_IMPORTERS, Problems, open_labels, sniff
+from annotator.importers.labels.parquet import values_of
 from annotator.records import Record, RecordBox, RecordLabel, RecordScore
 from annotator.terms import LabelState, Origin, Split
 from tests.importers.labels.bad import BAD
@@ -183,6 +187,19 @@ def test_an_element_without_end_is_refused(tmp_path: Path, monkeypatch: pytest.M
         read(path, "json")
 
 
+def test_a_list_longer_than_any_element_is_never_read_as_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from annotator.importers.labels import json_stream
+
+    monkeypatch.setattr(json_stream, "MOST_ELEMENT", 10_000)
+    monkeypatch.setattr(json_stream, "CHUNK", 1000)
+    images = [{"id": number, "file_name": f"{number}.jpg"} for number in range(600)]
+    annotations = [{"id": number, "image_id": number, "category_id": 7} for number in range(600)]
+    whole = {"categories": [{"id": 7, "name": "cat"}], "annotations": annotations, "images": images}
+    tags, records, problems = read(put(tmp_path, "coco", json.dumps(whole).encode()), "coco")
+    assert [said(tags, record) for record in records] == [{"cat": LabelState.POSITIVE}] * 600
+    assert problems.count == 0
+
+
 def test_who_said_it_and_when_is_read(tmp_path: Path) -> None:
     _, records, _ = read(put(tmp_path, "json"))
     assert records[0].labels[0] == RecordLabel(0, LabelState.POSITIVE, Origin.HUMAN, "anna", 1767323045)
@@ -234,3 +251,22 @@ def test_unknown_formats_and_missing_files_name_what_would_do(tmp_path: Path) ->
 def test_every_format_refuses_what_is_not_there(format: str, tmp_path: Path) -> None:
     with pytest.raises(BadInputError, match="gone"):
         read(tmp_path / "gone", format)
+
+
+def test_values_of_parquet_are_those_that_pyarrow_gives_but_times_are_seconds() -> None:
+    at = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
+    label = pa.struct([("tag", pa.string()), ("score", pa.float32()), ("at", pa.timestamp("us", "UTC"))])
+    rows: list[Any] = [
+        [{"tag": "boat", "score": 0.5, "at": at}, None], None, [], [{"tag": None, "score": None, "at": None}],
+        [{"tag": "car", "score": 1.0, "at": at}] * 3,
+    ]  # fmt: skip
+    column = pa.array(rows, pa.list_(label))
+    for start in range(len(rows)):
+        expected = column.slice(start).to_pylist()
+        for one in (one for labels in expected for one in labels or () if one and one["at"]):
+            one["at"] = int(at.timestamp())
+        assert values_of(column.slice(start)) == expected
+    assert values_of(pa.array([["a", None], None], pa.list_(pa.string()))) == [["a", None], None]
+    assert values_of(pa.array([3, None])) == [3, None]
+    naive = pa.array([at.replace(tzinfo=None)], pa.timestamp("ns"))
+    assert values_of(naive) == [int(at.timestamp())], "a time without a zone is UTC"
