@@ -37,6 +37,9 @@ def import_labels(
     as_truth: Annotated[
         bool, typer.Option("--as-truth", help="as the truth, for Replay, instead of as labels")
     ] = False,
+    as_suggestions: Annotated[
+        bool, typer.Option("--as-suggestions", help="as proposals that nobody has confirmed, instead of as labels")
+    ] = False,
     complete: Annotated[bool, typer.Option("--complete", help="what an image does not list is absent")] = False,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="where people say otherwise, the file counts")] = False,
     add_tags: Annotated[bool, typer.Option("--add-tags", help="make tags that are not there")] = False,
@@ -48,7 +51,7 @@ def import_labels(
     from annotator.services.importing_records import import_records
 
     options = ImportOptions(
-        format, map, annotator, keep_people, as_truth, complete, overwrite, add_tags, preview
+        format, map, annotator, keep_people, as_truth, as_suggestions, complete, overwrite, add_tags, preview
     )  # fmt: skip
     with opened(folder) as workspace, bar() as progress:
         report = asdict(import_records(workspace, file, options, progress))

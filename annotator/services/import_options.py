@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from annotator.errors import UsageError
 from annotator.services.importing_labels import IMPORTER
 
 
@@ -12,9 +13,10 @@ class ImportOptions:
     """What a person chooses.
 
     mapping: CSV with from,to, the tags of the file and of the workspace. annotator: in whose name. keep_people: in the
-    names the file gives, verdicts and truth as such. as_truth: as the truth instead of as labels. complete: what an
-    image does not list of the file's tags is absent. overwrite: where people say otherwise, the file counts. add_tags:
-    make tags that are not there. preview: say what would be done, and do nothing.
+    names the file gives, verdicts and truth as such. as_truth: as the truth instead of as labels. as_suggestions: as
+    proposals that nobody has confirmed. complete: what an image does not list of the file's tags is absent. overwrite:
+    where people say otherwise, the file counts. add_tags: make tags that are not there. preview: say what would be
+    done, and do nothing. Raises UsageError for as_truth together with as_suggestions.
     """
 
     format: str | None = None
@@ -22,10 +24,15 @@ class ImportOptions:
     annotator: str = IMPORTER
     keep_people: bool = False
     as_truth: bool = False
+    as_suggestions: bool = False
     complete: bool = False
     overwrite: bool = False
     add_tags: bool = False
     preview: bool = False
+
+    def __post_init__(self) -> None:
+        if self.as_truth and self.as_suggestions:
+            raise UsageError("labels are either the truth or suggestions; leave out --as-truth or --as-suggestions")
 
 
 @dataclass

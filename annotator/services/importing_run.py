@@ -104,10 +104,19 @@ class ImportRun:
         self._leave_out(labels["tag"][~known])
         self.counts += np.bincount(labels["tag"][known], minlength=len(self.counts))
         settled = known & (labels["origin"] == Origin.ROUND)
-        self._suggest(part.rows[image_of[settled]], tag_ids[settled], labels[settled])
+        if settled.any():
+            self.left_out[SETTLED] += int(settled.sum())
         people = known & ~settled
         absent = self._absent(part, image_of[known], tag_ids[known])
         self._count(labels["state"][people], len(absent.rows))
+        proposed = settled
+        if self.options.as_suggestions:
+            proposed, people = known & (labels["state"] != LabelState.UNKNOWN), np.zeros_like(people)
+            self._suggest(absent.rows, absent.tags, absent.states, np.zeros(len(absent.rows), np.int64))
+            absent = Entries.none()
+        self._suggest(
+            part.rows[image_of[proposed]], tag_ids[proposed], labels["state"][proposed], labels["by"][proposed]
+        )
         is_truth = people & (self.options.as_truth | (self.options.keep_people & (labels["origin"] == Origin.TRUTH)))
         if is_truth.any():
             self.truth.append((part.rows[image_of[is_truth]], tag_ids[is_truth], labels["state"][is_truth]))
@@ -129,15 +138,15 @@ class ImportRun:
             if count:
                 self.left_out[why] += count
 
-    def _suggest(self, rows: NDArray[np.int64], tag_ids: NDArray[np.int64], labels: NDArray[Any]) -> None:
-        """No person said it: it stays a proposal, as sure as what was promised of it."""
-        if not len(rows):
-            return
-        self.left_out[SETTLED] += len(rows)
-        scores = np.where(labels["state"] == LabelState.POSITIVE, self.precision, 1 - self.precision)
-        for place in np.unique(labels["by"]).tolist():
-            own = labels["by"] == place
-            self.gathered.suggest_many(rows[own], tag_ids[own], scores[own], self.names[place] or "round")
+    def _suggest(
+        self, rows: NDArray[np.int64], tag_ids: NDArray[np.int64], states: NDArray[np.int8], by: NDArray[Any]
+    ) -> None:
+        """Nobody here said it: it stays a proposal, as sure as what rounds promise. `by`: places in the names."""
+        scores = np.where(states == LabelState.POSITIVE, self.precision, 1 - self.precision)
+        nameless = "imported" if self.options.as_suggestions else "round"
+        for place in np.unique(by).tolist():
+            own = by == place
+            self.gathered.suggest_many(rows[own], tag_ids[own], scores[own], self.names[place] or nameless)
 
     def _absent(self, part: SaidPart, image_of: NDArray[np.int64], tag_ids: NDArray[np.int64]) -> Entries:
         """What a complete list says by not saying it; `image_of`, `tag_ids`: what it does say."""

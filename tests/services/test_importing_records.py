@@ -265,6 +265,19 @@ def test_as_truth_no_label_is_written(world: Workspace, tmp_path: Path) -> None:
         assert session.query(Label).count() == 0
 
 
+def test_as_suggestions_nobody_has_said_anything_yet(world: Workspace, tmp_path: Path) -> None:
+    path = document(tmp_path, image("0.jpg", boat=P, car=U), {"file": "1.jpg", "labels": []})
+    report = bring(world, path, as_suggestions=True, complete=True)
+    ids = tag_ids(world)
+    assert (says(world), report.written, report.suggestions) == ({}, 0, 5)
+    told = {tag: score for tag, score, _ in imported_arrays.of_image(world, 0)}
+    assert told[ids["boat"]] == pytest.approx(0.95, abs=1e-3)
+    assert told[ids["tree"]] == pytest.approx(0.05, abs=1e-3)
+    assert ids["car"] not in told
+    with pytest.raises(UsageError, match="either the truth or suggestions"):
+        bring(world, path, as_suggestions=True, as_truth=True)
+
+
 def test_splits_are_taken(world: Workspace, tmp_path: Path) -> None:
     bring(world, document(tmp_path, {"file": "0.jpg", "split": "test"}, {"file": "1.jpg", "split": "validation"}))
     snapshot = take(world)
