@@ -12,7 +12,7 @@ run: .venv/ready
 
 # A file's tests stay together: those of the browser share a server.
 test: .venv/ready-dev
-	$(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadfile
+	$(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder
 
 check: .venv/ready-dev
 	$(BIN)/ruff check .

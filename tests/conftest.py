@@ -27,6 +27,13 @@ TINY = {
 }
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Browsers, the command line and the worker first: what takes longest must not be left for the end, when other
+    processes have nothing to do any more."""
+    tests = Path(__file__).parent
+    items.sort(key=lambda item: (item.path.parent != tests / "ui", item.path.parent != tests))
+
+
 @pytest.fixture(scope="session")
 def samples() -> Path:
     """The folder of the 48 committed pictures, with labels.csv and tags.yaml."""
