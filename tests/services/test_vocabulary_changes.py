@@ -321,7 +321,7 @@ steps = st.one_of(
 fresh = itertools.count()
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.lists(steps, min_size=3, max_size=14), st.booleans())
 def test_in_any_order_no_label_is_lost_and_the_journal_tells_them_all(
     tmp_path: Path, todo: list[tuple], related: bool
