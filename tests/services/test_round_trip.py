@@ -23,6 +23,7 @@ from annotator.services.snapshots import take
 from annotator.terms import LabelState, Origin, Split
 from annotator.workspace import Workspace
 from db.models import Annotator, Review
+from tests.services.rows import add_images
 from tests.services.worlds import make_world
 
 P, N, U = LabelState.POSITIVE, LabelState.NEGATIVE, LabelState.UNKNOWN
@@ -139,6 +140,12 @@ def test_the_format_of_our_own_exports_is_recognised(filled: Workspace, tmp_path
     assert sniff(path) == format
 
 
+@pytest.mark.parametrize("format", EVERYTHING)
+def test_a_project_without_tags_comes_back(workspace: Workspace, format: str) -> None:
+    add_images(workspace, 3)
+    assert round_trip(workspace, format).snapshot_equal
+
+
 def test_a_format_that_only_goes_one_way_is_told(world: Workspace) -> None:
     with pytest.raises(UnknownNameError, match=r"goes out and comes in is called 'openimages'.*known: coco"):
         round_trip(world, "openimages")
@@ -160,7 +167,9 @@ def collections(draw: st.DrawFn) -> tuple[Header, list[Record]]:
     from annotator.importers.names import clean_name, same_name
 
     names = draw(st.lists(SPACED.map(clean_name).filter(bool), min_size=1, max_size=4, unique_by=same_name))
-    files = draw(st.lists(SPACED.map(lambda name: f"{name}.jpg"), min_size=1, max_size=4, unique=True))
+    folders = st.sampled_from(["", "a/", "b/", "a/b/"])  # two of them may hold the same name
+    file = st.builds(lambda folder, name: f"{folder}{name}.jpg", folders, SPACED | st.just("same"))
+    files = draw(st.lists(file, min_size=1, max_size=4, unique=True))
     places = st.integers(0, len(names) - 1)
     label = st.builds(
         RecordLabel, places, st.sampled_from(LabelState), st.sampled_from([Origin.HUMAN, Origin.REVIEW, Origin.ROUND]),
@@ -206,6 +215,22 @@ def test_random_records_come_back_as_they_were(format: str, drawn: tuple[Header,
     found, read = through(format, header, records)
     assert read == records
     assert (found.tags, found.root, found.snapshot) == (header.tags, header.root, header.snapshot)
+
+
+@pytest.mark.parametrize("count", [0, 10_000])
+@pytest.mark.parametrize("format", EVERYTHING)
+def test_no_tag_and_ten_thousand_come_back(format: str, count: int) -> None:
+    header = Header(tags([f"tag {number}" for number in range(count)]), root="/pictures", snapshot="x", images=3)
+    labels = tuple(
+        RecordLabel(tag, (P, N, U)[tag % 3], Origin.HUMAN, "anna", 1_767_323_045) for tag in range(0, count, 7)
+    )
+    records = [
+        Record(f"{folder}/same.jpg", f"{place:064x}", 640, 480, Split.TRAIN, labels if place == 1 else ())
+        for place, folder in enumerate("abc")
+    ]
+    found, read = through(format, header, records)
+    assert found.tags == header.tags
+    assert [record._replace(labels=tuple(sorted(record.labels))) for record in read] == records
 
 
 @QUICK

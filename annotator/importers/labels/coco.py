@@ -152,7 +152,9 @@ def _refuse_without(document: _Document, problems: Problems) -> None:
         if key in document.strange:
             raise problems.whole(f"{key!r} is no list but {document.strange[key]}; write a list of objects", key)
     usable = any(number >= 0 for number in document.image_ids)
-    if not usable or not document.places:
+    # An export of ours, which names its snapshot, of a project that has no tags yet is no mistake.
+    says_nothing = bool(document.head.snapshot) and not document.spill.count
+    if not usable or not (document.places or says_nothing):
         keys = ", ".join(map(checks.quoted, document.keys[:20]))[:200] or "none"
         missing = "categories" if usable else "images"
         first = f"; first: {problems.kept[0].where}: {problems.kept[0].message}" if problems.kept else ""
