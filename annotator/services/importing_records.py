@@ -1,5 +1,6 @@
 """`annotator import-labels`: labels in any format onto the images of a workspace, all of them or none."""
 
+import hashlib
 import re
 from datetime import UTC, datetime
 from pathlib import Path
@@ -80,5 +81,7 @@ def _finish(workspace: Workspace, run: ImportRun, path: Path) -> None:
     run.rows.finish(datetime.now(UTC))
     run.save_truth()
     run.session.flush()
+    # The same file again takes the place of what it brought before; another file of that name does not.
+    where = hashlib.sha256(str(path.resolve()).encode()).hexdigest()[:8]
     name = re.sub(r"[^\w.-]+", "_", path.name)[:80] or "labels"
-    write_files(run.gathered.files(workspace, name))
+    write_files(run.gathered.files(workspace, f"{name}-{where}"))

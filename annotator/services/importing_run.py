@@ -30,6 +30,7 @@ NO_TAG, NOBODY_YET = 0, -1
 LOST = "labels of pictures that are not here"
 NOT_HERE, TABLE_SAYS = "labels of tags that are not here", "labels that the table leaves out"
 SETTLED = "labels a machine settled, kept as suggestions"
+UNSURE = "labels of 'cannot tell', which no suggestion says"
 BoolArray = NDArray[np.bool_]
 
 
@@ -111,18 +112,23 @@ class ImportRun:
         self._count(labels["state"][people], len(absent.rows))
         proposed = settled
         if self.options.as_suggestions:
-            proposed, people = known & (labels["state"] != LabelState.UNKNOWN), np.zeros_like(people)
+            unsure = known & (labels["state"] == LabelState.UNKNOWN)
+            if unsure.any():
+                self.left_out[UNSURE] += int(unsure.sum())
+            proposed, people = known & ~unsure, np.zeros_like(people)
             self._suggest(absent.rows, absent.tags, absent.states, np.zeros(len(absent.rows), np.int64))
             absent = Entries.none()
         self._suggest(
             part.rows[image_of[proposed]], tag_ids[proposed], labels["state"][proposed], labels["by"][proposed]
         )
         is_truth = people & (self.options.as_truth | (self.options.keep_people & (labels["origin"] == Origin.TRUTH)))
-        if is_truth.any():
-            self.truth.append((part.rows[image_of[is_truth]], tag_ids[is_truth], labels["state"][is_truth]))
+        truth = self._entries(part.rows[image_of[is_truth]], tag_ids[is_truth], labels[is_truth])
+        truth.people[:] = self.importer  # there is one truth of a pair, whoever told it
         if self.options.as_truth:
-            self.truth += [(absent.rows, absent.tags, absent.states)] if len(absent.rows) else []
-            absent = Entries.none()
+            truth, absent = truth.with_more(absent), Entries.none()
+        if len(truth.rows):
+            truth = strongest(truth)
+            self.truth.append((truth.rows, truth.tags, truth.states))
         is_review = people & ~is_truth & (self.options.keep_people & (labels["origin"] == Origin.REVIEW))
         own, reviews = (
             self._entries(part.rows[image_of[which]], tag_ids[which], labels[which])

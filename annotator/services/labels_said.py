@@ -103,7 +103,7 @@ class LabelsSaid(AbstractContextManager["LabelsSaid"]):
         counts = np.array(self._counts, np.int64)
         starts = (np.cumsum(counts) - counts)[order]
         rows, counts, splits = unordered[order], counts[order], np.array(self._splits, np.int8)[order]
-        for part in _stretches(np.cumsum(counts)):
+        for part in _stretches(rows, np.cumsum(counts)):
             yield SaidPart(rows[part], splits[part], counts[part], self._labels(starts[part], counts[part]))
 
     def _add(self, matched: Sequence[tuple[int, Record]]) -> None:
@@ -165,11 +165,13 @@ def _batches(records: Iterator[Record]) -> Iterator[list[Record]]:
         yield batch
 
 
-def _stretches(labels: NDArray[np.int64]) -> Iterator[slice]:
-    """Stretches of images of at most IMAGES and about LABELS; `labels`: how many there are up to each image."""
+def _stretches(rows: NDArray[np.int64], labels: NDArray[np.int64]) -> Iterator[slice]:
+    """Stretches of about IMAGES entries and LABELS labels; all entries of one image are in one, for what they say
+    differently is settled there. `rows` in order; `labels`: how many there are up to each entry."""
     start = 0
     while start < len(labels):
         before = labels[start - 1] if start else 0
         end = min(start + IMAGES, int(np.searchsorted(labels, before + LABELS)) + 1, len(labels))
+        end = int(np.searchsorted(rows, rows[end - 1], side="right"))
         yield slice(start, end)
         start = end

@@ -6,7 +6,7 @@ twice, of which the later verdict counts.
 
 import threading
 import time
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from pathlib import Path
 
 from annotator.workspace import Workspace
@@ -19,21 +19,26 @@ _screens: dict[Path, dict[str, tuple[float, frozenset[ReviewPair]]]] = {}
 """By workspace and reviewer: until when, and what."""
 
 
-def of_others(workspace: Workspace, reviewer: str | None) -> set[ReviewPair]:
-    """What other reviewers have on their screens now; nothing at the command line, where nobody asks."""
+def hand_out(
+    workspace: Workspace,
+    reviewer: str | None,
+    ranked: Sequence[ReviewPair],
+    held: Collection[ReviewPair],
+    start: int,
+    count: int,
+) -> tuple[list[ReviewPair], set[ReviewPair]]:
+    """The `count` pairs of `ranked` from place `start` on that no other reviewer has, and what others have.
+
+    `held`: what `reviewer` got before and still has on the screen. At the command line, where `reviewer` is None,
+    nobody is in the way and nothing is held.
+    """
     if reviewer is None:
-        return set()
+        return list(ranked[start : start + count]), set()
     now = time.monotonic()
-    with _lock:
-        screens = _screens.get(workspace.folder, {})
-        return {pair for name, (until, held) in screens.items() if name != reviewer and until > now for pair in held}
-
-
-def put(workspace: Workspace, reviewer: str | None, have: Collection[ReviewPair], more: Collection[ReviewPair]) -> None:
-    """`reviewer` gets `more`; of what they got before, they still have what is in `have`. Nothing for nobody."""
-    if reviewer is None:
-        return
-    with _lock:
+    with _lock:  # two who ask at the same moment get different ones
         screens = _screens.setdefault(workspace.folder, {})
+        away = {pair for name, (until, has) in screens.items() if name != reviewer and until > now for pair in has}
+        page = [pair for pair in ranked if pair not in away][start : start + count]
         _, before = screens.get(reviewer, (0.0, frozenset()))
-        screens[reviewer] = time.monotonic() + HELD_SECONDS, (before & frozenset(have)) | frozenset(more)
+        screens[reviewer] = now + HELD_SECONDS, (before & frozenset(held)) | frozenset(page)
+    return page, away

@@ -20,7 +20,6 @@ from db.models import JournalEntry, Label
 
 PAIR_KEY = 1 << 31  # tag ids fit below it: (image, tag) pairs become one sortable integer
 MOST_ENTRIES = 50_000  # after more of them everything is counted anew
-LATE = 1000  # entries before the newest one that are looked at again: several writers' need not appear in order
 KEPT = 4  # workspaces
 Ints = NDArray[np.int64]
 
@@ -50,8 +49,10 @@ class _Kept:
     tally: Tally
     entry: int
     """The newest journal entry that is counted."""
+    entries: int
+    """How many entries are: a long transaction's can come in below the newest one."""
     label: int
-    """The newest label that is."""
+    """The newest label that is counted."""
 
 
 _lock = threading.Lock()
@@ -76,7 +77,7 @@ def labelled_by(workspace: Workspace, person_id: int) -> Ints:
 
 
 @lru_cache(maxsize=KEPT)
-def _labelled_by(workspace: Workspace, _newest: tuple[int, int], person_id: int) -> Ints:
+def _labelled_by(workspace: Workspace, _newest: tuple[int, int, int], person_id: int) -> Ints:
     """Kept until a label changes."""
     query = select(Label.image_row, Label.tag_id).where(Label.annotator_id == person_id)
     with workspace.reading() as session:
@@ -84,10 +85,10 @@ def _labelled_by(workspace: Workspace, _newest: tuple[int, int], person_id: int)
     return pairs[:, 0] * PAIR_KEY + pairs[:, 1]
 
 
-def _newest(session: Session) -> tuple[int, int]:
-    """The newest journal entry and the newest label."""
-    entry, label = (session.scalar(select(func.max(table.id))) or 0 for table in (JournalEntry, Label))
-    return entry, label
+def _newest(session: Session) -> tuple[int, int, int]:
+    """The newest journal entry, how many there are, and the newest label."""
+    entry, entries = session.execute(select(func.max(JournalEntry.id), func.count(JournalEntry.id))).one()
+    return entry or 0, entries, session.scalar(select(func.max(Label.id))) or 0
 
 
 def _votes() -> Select[int, int, Any, Any]:
@@ -105,23 +106,24 @@ def _read(session: Session, queries: Sequence[Select[int, int, Any, Any]]) -> Ta
 
 
 def _all(session: Session) -> _Kept:
-    entry, label = _newest(session)  # first: what comes in while the votes are counted is counted again next time
-    return _Kept(_read(session, [_votes()]), entry, label)
+    newest = _newest(session)  # first: what comes in while the votes are counted is counted again next time
+    return _Kept(_read(session, [_votes()]), *newest)
 
 
 def _kept_up(session: Session, known: _Kept) -> _Kept:
     """What is known, with the pairs counted anew that the journal has named since."""
-    entry, label = _newest(session)
-    if (entry, label) == (known.entry, known.label):
+    entry, entries, label = _newest(session)
+    if (entry, entries, label) == (known.entry, known.entries, known.label):
         return known
-    named = select(JournalEntry.image_row, JournalEntry.tag_id).where(JournalEntry.id > known.entry - LATE)
-    pairs = session.execute(named.distinct().limit(MOST_ENTRIES)).all()
-    if entry == known.entry or len(pairs) == MOST_ENTRIES:
+    since = (JournalEntry.id > known.entry, JournalEntry.id <= entry)
+    added = session.scalar(select(func.count(JournalEntry.id)).where(*since)) or 0
+    if not 0 < added == entries - known.entries <= MOST_ENTRIES:
         return _all(session)
+    pairs = session.execute(select(JournalEntry.image_row, JournalEntry.tag_id).where(*since).distinct()).all()
     touched = np.array([row * PAIR_KEY + tag for row, tag in pairs], np.int64)
     anew = _read(session, [_votes().where(Label.image_row.in_(part)) for part in parts({row for row, _ in pairs})])
     anew = anew.at(np.isin(anew.keys, touched))
     old = known.tally.at(~np.isin(known.tally.keys, touched))
     columns = [np.concatenate([getattr(old, name), getattr(anew, name)]) for name in ("rows", "tags", "yes", "no")]
     merged = Tally(*columns)
-    return _Kept(merged.at(np.argsort(merged.keys, kind="stable")), entry, label)
+    return _Kept(merged.at(np.argsort(merged.keys, kind="stable")), entry, entries, label)

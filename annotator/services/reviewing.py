@@ -24,6 +24,7 @@ from annotator.services import review_causes, review_flags, review_screens
 from annotator.services.pace import capped_seconds
 from annotator.services.review_look import Find, Look
 from annotator.services.review_pairs import described
+from annotator.services.review_screens import ReviewPair
 from annotator.services.rights import Right, needs
 from annotator.terms import WorkMode
 from annotator.workspace import Workspace
@@ -71,18 +72,26 @@ class Item:
 
 @needs(Right.REVIEW, logged=False)
 def queue(
-    workspace: Workspace, filter: Filter = Filter(), count: int = 24, start: int = 0, have: Collection[Any] = ()
+    workspace: Workspace,
+    filter: Filter = Filter(),
+    count: int = 24,
+    start: int = 0,
+    have: Collection[ReviewPair] = (),
+    held: Collection[ReviewPair] = (),
 ) -> dict[str, Any]:
     """`count` items of the queue from place `start` on, with what a reviewer sees beside each; `total` in all.
 
     `by_cause` counts how many items have each cause; a cause counts `review_look.MOST` pairs at most. `have`: (image,
-    tag) pairs that are left out, because they are on the screen already; so is what other reviewers were handed in the
-    last `review_screens.HELD_SECONDS`.
+    tag) pairs that are left out, because the reviewer has or had them; `held`: those of them that are on the screen.
+    What other reviewers were handed in the last `review_screens.HELD_SECONDS` is left out as well.
     """
-    away = {*have, *review_screens.of_others(workspace, workspace.actor)}
-    ranked = [item for item in items(workspace, filter) if (item.row, item.tag_id) not in away]
-    page = ranked[start : start + max(0, min(count, MOST_AT_ONCE))]
-    review_screens.put(workspace, workspace.actor, have, [(item.row, item.tag_id) for item in page])
+    left = {(item.row, item.tag_id): item for item in items(workspace, filter)}
+    for pair in have:
+        left.pop(pair, None)
+    most = max(0, min(count, MOST_AT_ONCE))
+    pairs, away = review_screens.hand_out(workspace, workspace.actor, list(left), held, start, most)
+    ranked = [item for pair, item in left.items() if pair not in away]
+    page = [left[pair] for pair in pairs]
     with workspace.reading() as session:
         shown = described(workspace, session, [(item.row, item.tag_id) for item in page])
     return {

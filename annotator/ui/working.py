@@ -10,6 +10,8 @@ from annotator.terms import JobState
 from annotator.ui import Visit, plain
 from annotator.ui.words import say
 
+SHOWN, LOOKED_THROUGH = 6, 100  # of the newest jobs
+
 
 def ask(visit: Visit, kind: str, **arguments: Any) -> None:
     """Have the worker do `kind`; why it cannot is shown."""
@@ -22,7 +24,8 @@ def ask(visit: Visit, kind: str, **arguments: Any) -> None:
 @st.fragment(run_every=2)
 def worker(visit: Visit, kind: str | None = None) -> None:
     """What runs now, with a bar, and the last failure; of one `kind` of job, or of all."""
-    found = [job for job in jobs.list_jobs(visit.workspace, newest=6) if kind in (None, job.kind)]
+    newest = jobs.list_jobs(visit.workspace, newest=SHOWN if kind is None else LOOKED_THROUGH)
+    found = [job for job in newest if kind in (None, job.kind)]
     is_open = [job for job in found if job.is_open]
     for job in is_open:
         bar, button = st.columns([6, 1], vertical_alignment="center")

@@ -166,17 +166,14 @@ async def export_file(request: Request) -> Response:
 
 
 async def review(request: Request) -> Response:
-    """POST /api/review {cause, tag, person, count, have}: what a reviewer should look at next.
+    """POST /api/review {cause, tag, person, count, have, held}: what a reviewer should look at next.
 
-    `have`: [image, tag] of what is on the screen or was dealt with there.
+    `have`: [image, tag] of what is on the screen or was dealt with there; `held`: of what is on the screen.
     """
     body = await _json(request)
     asked = Filter(_text(body, "cause"), _number(body, "tag"), _text(body, "person"))
-    have = body.get("have", [])
-    if not isinstance(have, list) or len(have) > MOST_NUMBERS or not all(_is_pair(one) for one in have):
-        raise BadInputError(f"have must be a list of at most {MOST_NUMBERS} [image, tag], not {have!r:.40}")
-    known = {(row, tag) for row, tag in have}
-    return JSONResponse(await _call(request, reviewing.queue, asked, _number(body, "count", 24), 0, known))
+    have, held = _pairs(body, "have"), _pairs(body, "held")
+    return JSONResponse(await _call(request, reviewing.queue, asked, _number(body, "count", 24), 0, have, held))
 
 
 async def comment_list(request: Request) -> Response:
@@ -285,6 +282,13 @@ def _text(body: dict[str, Any], name: str) -> str | None:
 
 def _is_pair(value: Any) -> bool:
     return isinstance(value, list) and len(value) == 2 and all(type(one) is int or one is None for one in value)
+
+
+def _pairs(body: dict[str, Any], name: str) -> set[tuple[int, int | None]]:
+    value = body.get(name, [])
+    if not isinstance(value, list) or len(value) > MOST_NUMBERS or not all(_is_pair(one) for one in value):
+        raise BadInputError(f"{name} must be a list of at most {MOST_NUMBERS} [image, tag], not {value!r:.40}")
+    return {(row, tag) for row, tag in value}
 
 
 def _numbers(body: dict[str, Any], name: str) -> list[int]:

@@ -265,6 +265,26 @@ def test_as_truth_no_label_is_written(world: Workspace, tmp_path: Path) -> None:
         assert session.query(Label).count() == 0
 
 
+@pytest.mark.parametrize("at_once", [1, 2000])
+@pytest.mark.parametrize("as_truth", [False, True])
+def test_what_several_entries_say_of_one_image_is_taken_together(
+    world: Workspace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, at_once: int, as_truth: bool
+) -> None:
+    monkeypatch.setattr(labels_said, "IMAGES", at_once)
+    path = document(tmp_path, image("0.jpg", boat=P), image("1.jpg", tree=P), image("0.jpg", car=P))
+    report = bring(world, path, complete=True, as_truth=as_truth)
+    assert report.conflict_count == 0
+    assert take(world).labels[:2].tolist() == [[1, 1, 0], [0, 0, 1]]
+
+
+def test_files_of_one_name_keep_their_suggestions_each(world: Workspace, tmp_path: Path) -> None:
+    for place, folder in enumerate(("train", "val")):
+        (tmp_path / folder).mkdir()
+        for _ in range(2):  # the second time in place of the first
+            bring(world, document(tmp_path / folder, image(f"{place}.jpg", boat=P)), as_suggestions=True)
+    assert [len(imported_arrays.of_image(world, row)) for row in (0, 1, 2)] == [1, 1, 0]
+
+
 def test_as_suggestions_nobody_has_said_anything_yet(world: Workspace, tmp_path: Path) -> None:
     path = document(tmp_path, image("0.jpg", boat=P, car=U), {"file": "1.jpg", "labels": []})
     report = bring(world, path, as_suggestions=True, complete=True)
@@ -274,6 +294,7 @@ def test_as_suggestions_nobody_has_said_anything_yet(world: Workspace, tmp_path:
     assert told[ids["boat"]] == pytest.approx(0.95, abs=1e-3)
     assert told[ids["tree"]] == pytest.approx(0.05, abs=1e-3)
     assert ids["car"] not in told
+    assert report.left_out == {"labels of 'cannot tell', which no suggestion says": 1}
     with pytest.raises(UsageError, match="either the truth or suggestions"):
         bring(world, path, as_suggestions=True, as_truth=True)
 

@@ -7,10 +7,10 @@ from sqlalchemy import select
 
 from annotator.services import labelling, review_tally
 from annotator.services.answers import Answer
-from annotator.terms import LabelState
+from annotator.terms import LabelState, TaskKind
 from annotator.workspace import Workspace
-from db.models import Label
-from tests.services.rows import add_images, add_tags
+from db.models import JournalEntry, Label
+from tests.services.rows import NOW, add_images, add_tags
 
 YES, NO, UNKNOWN = LabelState.POSITIVE, LabelState.NEGATIVE, LabelState.UNKNOWN
 
@@ -41,6 +41,19 @@ def test_votes_are_kept_up_with_what_people_do(any_workspace: Workspace) -> None
     labelling.record(any_workspace, "anna", "tab of anna", [Answer(9, undo=3)])
     assert counted(any_workspace) == stored(any_workspace)
     assert not [row for row, *_ in counted(any_workspace) if row == 0]
+
+
+def test_what_a_long_transaction_wrote_below_the_newest_entry_is_counted_too(any_workspace: Workspace) -> None:
+    add_images(any_workspace, 6)
+    add_tags(any_workspace, ["boat"])
+    labelling.set_labels(any_workspace, "anna", [(0, 1, YES)])
+    for number, row in ((5000, 1), (20, 2), (5001, 3)):  # ids are drawn before a transaction ends
+        with any_workspace.transaction() as session:
+            said = {"image_row": row, "tag_id": 1, "annotator_id": 1, "state": NO, "kind": TaskKind.PICK, "at": NOW}
+            session.add(Label(id=number, **said))
+            session.add(JournalEntry(id=number, **said))
+        assert counted(any_workspace) == stored(any_workspace)
+    assert [row for row, *_ in counted(any_workspace)] == [0, 1, 2, 3]
 
 
 def test_after_very_many_changes_everything_is_counted_anew(

@@ -1,7 +1,9 @@
 """The reviewers' queue: every cause finds what it is for, decided pairs leave, worth orders."""
 
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
+from threading import Barrier
 from typing import Any
 
 import numpy as np
@@ -263,16 +265,38 @@ def test_two_reviewers_are_not_shown_the_same_pair(few: Workspace, monkeypatch: 
         say(few, person, *((row, BOAT, state) for row in range(4)))
     rita, rob = few.acting_for("rita"), few.acting_for("rob")
 
-    def shown(workspace: Workspace, have: Sequence[tuple[int, int | None]] = ()) -> list[int]:
-        return [item["image"] for item in reviewing.queue(workspace, count=2, have=have)["items"]]
+    def shown(workspace: Workspace, held: Sequence[tuple[int, int | None]] = ()) -> list[int]:
+        return [item["image"] for item in reviewing.queue(workspace, count=2, have=held, held=held)["items"]]
 
     assert shown(rita) == [0, 1]
     assert shown(rob) == [2, 3]
     assert shown(rita, [(1, BOAT)]) == [0]  # the first is no longer on the screen, the second is
+    skipped = [(0, BOAT), (1, BOAT)]
+    assert reviewing.queue(rita, count=2, have=skipped)["items"] == []  # dealt with, and not on the screen any more
+    assert shown(rob, [(2, BOAT), (3, BOAT)]) == [0, 1]
+    assert shown(rita) == []
     assert shown(few) == [0, 1]  # at the command line nobody is in the way
     monkeypatch.setattr(review_screens, "HELD_SECONDS", -1.0)
     shown(rita)  # and leaves
     assert shown(rob) == [0, 1]
+
+
+def test_two_reviewers_who_begin_at_the_same_moment_are_not_shown_the_same_pair(
+    few: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for person, state in (("anna", YES), ("bea", NO)):
+        say(few, person, *((row, BOAT, state) for row in range(4)))
+    ranked, together = reviewing.items(few), Barrier(2)
+
+    def both_have_looked(*_: object) -> list[reviewing.Item]:
+        together.wait(20)
+        return ranked
+
+    monkeypatch.setattr(reviewing, "items", both_have_looked)
+    with ThreadPoolExecutor(2) as pool:
+        asked = [pool.submit(reviewing.queue, few.acting_for(name), count=2) for name in ("rita", "rob")]
+        shown = sorted(item["image"] for one in asked for item in one.result()["items"])
+    assert shown == [0, 1, 2, 3]
 
 
 def test_the_queue_is_filtered_by_cause_tag_and_person(few: Workspace) -> None:

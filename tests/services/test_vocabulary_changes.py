@@ -17,7 +17,7 @@ from annotator.services.vocabulary_changes import history, make, preview, undo
 from annotator.settings import Settings
 from annotator.terms import LabelState, RelationKind, Verdict
 from annotator.workspace import Workspace
-from db.models import Comment, Gold, JournalEntry, Label, Relation, Review, Skip, Tag, Task
+from db.models import Comment, Gold, JournalEntry, Label, Relation, Review, Skip, Tag, Task, VocabularyChange
 from tests.services import test_review_tally
 from tests.services.journal import replayed, stored
 from tests.services.rows import add_images, add_tags
@@ -135,6 +135,24 @@ def test_a_merge_is_undone_to_the_last_label(stocked: Workspace) -> None:
     undo(stocked, "anna")
     assert state_of(stocked) == before
     assert replayed(stocked) == stored(stocked)
+
+
+def test_a_merge_that_an_earlier_version_recorded_is_undone(stocked: Workspace) -> None:
+    with stocked.transaction() as session:
+        at = session.get_one(Label, 1).at
+        for row, number, state in ((0, SHIP, YES), (1, SHIP, YES), (1, BOAT, NO)):
+            session.add(Review(image_row=row, tag_id=number, reviewer_id=1, state=state, at=at))
+    before = state_of(stocked)
+    make(stocked, "anna", "merge", tag="ship", into="boat")
+    with stocked.transaction() as session:  # verdicts had no kinds, gold and talk stayed behind
+        change = session.scalars(select(VocabularyChange)).one()
+        payload = {name: value for name, value in change.payload.items() if name not in ("gold", "talk")}
+        for marks in payload["reviews"].values():
+            for one in marks:
+                del one["verdict"]
+        change.payload = payload
+    undo(stocked, "anna")
+    assert state_of(stocked) == before
 
 
 def test_what_was_answered_after_a_merge_outlives_its_undo(stocked: Workspace) -> None:

@@ -113,13 +113,14 @@ class Reviewer {
     const turn = this.turn;
     clearTimeout(this.retry);
     try {
-      const have = [...this.seen.slice(-MOST_HAVE), ...this.items.map(pairOf)];
-      const found = await this.work.signedIn(() => post("/api/review", { ...this.data.filter, count: AHEAD, have }));
+      const held = this.items.map(pairOf);
+      const have = [...this.seen.slice(-MOST_HAVE), ...held];
+      const found = await this.work.signedIn(() => post("/api/review", { ...this.data.filter, count: AHEAD, have, held }));
       if (turn !== this.turn) return;
-      const held = new Set(this.items.map(keyOf));
+      const shown = new Set(this.items.map(keyOf));
       const was = this.item;
-      this.items.push(...found.items.filter((one) => !held.has(keyOf(one))));
-      this.total = found.total + held.size;
+      this.items.push(...found.items.filter((one) => !shown.has(keyOf(one))));
+      this.total = found.total + shown.size;
       this.finished = !this.items.length;
       this.stage.prefetch(this.items.slice(0, LOW).map((one) => one.image));
       if (!was || this.finished) this.show();
