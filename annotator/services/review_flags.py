@@ -93,9 +93,10 @@ def alarm(look: Look) -> list[Find]:
 
 def fallen_skill(look: Look) -> list[Find]:
     """What a person answered since their skill fell below what is asked for, as far as nobody reviewed it."""
-    fallen = {alarm.annotator_id: alarm for alarm in skill.alarms(look.workspace)}
+    alarms = skill.alarms(look.workspace)
+    fallen = {alarm.annotator_id: alarm for alarm in alarms}
     found: Flagged = {}
-    for row, tag_id, person_id in skill.suspects(look.workspace) if fallen else []:
+    for row, tag_id, person_id in skill.suspects(look.workspace, alarms):
         alarm = fallen[person_id]
         if look.tag_id in (None, tag_id) and look.person_id in (None, person_id) and len(found) < MOST:
             words = f"{alarm.person} was right in {alarm.right} of {alarm.answers} known ones since then"

@@ -1,6 +1,7 @@
 """How well people answer what is known, an alarm when it falls, and what they answered in the bad stretch."""
 
 from collections import defaultdict
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -92,12 +93,12 @@ def alarms(workspace: Workspace) -> list[Alarm]:
     return found
 
 
-def suspects(workspace: Workspace) -> list[tuple[int, int, int]]:
+def suspects(workspace: Workspace, raised: Iterable[Alarm] | None = None) -> list[tuple[int, int, int]]:
     """(image row, tag id, annotator id) of the answers that stand and nobody reviewed, given in a stretch that alarms;
-    the newest first."""
+    the newest first. `raised`: the alarms, where they are known already."""
     found: dict[tuple[int, int, int], datetime] = {}
     with workspace.reading() as session:
-        for alarm in alarms(workspace):
+        for alarm in alarms(workspace) if raised is None else raised:
             is_reviewed = exists().where(Review.image_row == Label.image_row, Review.tag_id == Label.tag_id)
             query = select(Label.image_row, Label.tag_id, Label.at).where(
                 Label.annotator_id == alarm.annotator_id, Label.at >= alarm.since, Label.kind != TaskKind.GOLD,
