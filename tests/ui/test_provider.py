@@ -3,9 +3,10 @@
 import os
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 
 import pytest
-from playwright.sync_api import Browser, Page
+from playwright.sync_api import Browser, Page, TimeoutError, WebSocketRoute
 
 from annotator.services import accounts
 from annotator.services.claims import FRESH_SECONDS
@@ -60,6 +61,13 @@ def sign_in(page: Page) -> None:
         page.get_by_role("button", name=BUTTON).click()
 
 
+def sign_out(page: Page) -> None:
+    """By the side bar's button, until the way to sign in shows again."""
+    page.locator("[data-testid=stExpandSidebarButton]").click()
+    page.get_by_role("button", name="Sign out").click()
+    page.get_by_role("button", name=BUTTON).wait_for()
+
+
 def our_cookies(page: Page) -> dict[str, str]:
     """What the browser would show our routes of who it is."""
     return {cookie["name"]: cookie["value"] for cookie in page.context.cookies() if "xsrf" not in cookie["name"]}
@@ -79,15 +87,38 @@ def test_whom_an_admin_named_gets_in_with_their_role_and_out_again(
     other_tab = page.context.new_page()
     other_tab.goto(served.base)
     other_tab.get_by_role("button", name="Train now").wait_for()
-    page.locator("[data-testid=stExpandSidebarButton]").click()
-    page.get_by_role("button", name="Sign out").click()
-    page.get_by_role("button", name=BUTTON).wait_for()
+    sign_out(page)
     assert provider.signed_out == 1
     assert our_cookies(page) == {}
     assert page.request.get(f"{served.base}/api/tags").status == 401
-    other_tab.get_by_role("link", name="Review").first.click()  # without loading anything anew
+    with suppress(TimeoutError):  # a tab that lost its connection meanwhile has asked anew by itself
+        other_tab.get_by_role("link", name="Review").first.click(timeout=5_000)  # without loading anything anew
     other_tab.get_by_text("Sign in first").wait_for()
     page.wait_for_timeout(500)
+    assert our_cookies(page) == {}
+
+
+def test_a_tab_that_connects_again_after_the_sign_out_is_signed_out_too(
+    page: Page, served: Served, provider: Provider
+) -> None:
+    provider.knows(**OLGA)
+    page.goto(served.base)
+    sign_in(page)
+    page.get_by_role("link", name="Review").first.wait_for()
+    connections: list[WebSocketRoute] = []
+
+    def connected(connection: WebSocketRoute) -> None:
+        connection.connect_to_server()
+        connections.append(connection)
+
+    other_tab = page.context.new_page()
+    other_tab.route_web_socket(lambda url: True, connected)
+    other_tab.goto(served.base)
+    other_tab.get_by_role("link", name="Review").first.wait_for()
+    sign_out(page)
+    connections[-1].close()
+    other_tab.get_by_text("Sign in first").wait_for()
+    assert other_tab.get_by_role("link", name="Review").count() == 0
     assert our_cookies(page) == {}
 
 
