@@ -156,6 +156,15 @@ class SignInAttempt(Base):
     at: Mapped[datetime]
 
 
+class EndedSitting(Base):
+    """A sign-in that a sign-out ended before its hours were over."""
+
+    __tablename__ = "ended_sitting"
+
+    sitting: Mapped[str] = mapped_column(String(32), primary_key=True)
+    at: Mapped[datetime]
+
+
 class Act(Base):
     """What somebody did that needs more than an annotator's rights, or changes who may do what."""
 

@@ -16,7 +16,7 @@ from annotator.services.people import annotator_called, required, tidy
 from annotator.services.rights import Right, needs
 from annotator.terms import Role
 from annotator.workspace import Workspace
-from db.models import Act, Annotator, Invitation, SignInAttempt
+from db.models import Act, Annotator, EndedSitting, Invitation, SignInAttempt
 
 if TYPE_CHECKING:
     from argon2 import PasswordHasher
@@ -73,13 +73,30 @@ def sign_in_by_email(workspace: Workspace, email: str) -> SignedIn:
         return SignedIn(person.name, person.stamp)
 
 
-def stands(workspace: Workspace, name: str, stamp: int) -> bool:
-    """Whether a sign-in made under `stamp` still counts."""
+def stands(workspace: Workspace, who: SignedIn) -> bool:
+    """Whether a sign-in still counts: under the account's stamp, and not signed out."""
     with workspace.reading() as session:
+        if session.get(EndedSitting, who.sitting) is not None:
+            return False
         if not rights.has_accounts(session):
-            return stamp == 0
-        person = session.scalar(select(Annotator).where(Annotator.name == name))
-        return person is not None and person.stamp == stamp and bool(person.password_hash or person.email)
+            return who.stamp == 0
+        person = session.scalar(select(Annotator).where(Annotator.name == who.name))
+        return person is not None and person.stamp == who.stamp and bool(person.password_hash or person.email)
+
+
+def end_sitting(workspace: Workspace, sitting: str) -> None:
+    """A sign-out: this sign-in never counts again. Those whose hours are over anyway are forgotten."""
+    now = datetime.now(UTC)
+    hours = timedelta(hours=workspace.settings.sign_in_hours)
+    with workspace.transaction() as session:
+        session.execute(delete(EndedSitting).where(EndedSitting.at < now - hours))
+        session.merge(EndedSitting(sitting=sitting, at=now))
+
+
+def has_ended(workspace: Workspace, sitting: str) -> bool:
+    """Whether a sign-out ended this sign-in."""
+    with workspace.reading() as session:
+        return session.get(EndedSitting, sitting) is not None
 
 
 def stamp_of(workspace: Workspace, name: str) -> int:

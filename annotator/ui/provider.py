@@ -12,10 +12,9 @@ from streamlit import config
 from streamlit.errors import StreamlitSecretNotFoundError
 
 from annotator.errors import UsageError
-from annotator.services import claims
+from annotator.services import accounts, claims
 from annotator.services.accounts import SignedIn
 from annotator.settings import Settings
-from annotator.web import signing
 from annotator.workspace import Workspace
 
 SECRETS = Path(".streamlit") / "secrets.toml"
@@ -54,4 +53,4 @@ def vouched_for(workspace: Workspace) -> SignedIn | None:
     if not workspace.settings.oidc or not st.user.is_logged_in:
         return None
     who = claims.sign_in(workspace, st.user.to_dict())
-    return None if who is None or signing.has_ended(who.sitting) else who
+    return None if who is None or accounts.has_ended(workspace, who.sitting) else who

@@ -58,7 +58,7 @@ async def sign_out(request: Request) -> Response:
     """POST /sign-out. Where an identity provider is asked, its sign-in ends too, by way of Streamlit's route."""
     if not signing.is_same_site(current(), request):
         return _page("Sign in", "this address serves its own pages only", "", {}, 403, has_form=False)
-    signing.end(current(), request.cookies.get(signing.COOKIE, ""))
+    await run_in_threadpool(signing.end, current(), request.cookies.get(signing.COOKIE, ""))
     response = RedirectResponse("/auth/logout" if current().settings.oidc else "/sign-in", 303)
     response.delete_cookie(signing.COOKIE, path="/")
     return response

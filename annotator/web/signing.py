@@ -22,8 +22,9 @@ from annotator.workspace import Workspace
 COOKIE = "annotator_session"
 DOWNLOAD_SECONDS = 24 * 3600
 TOKEN_SECONDS = 120
-FRESH_SECONDS = 3  # a sign-in that was ended may go on for so long; without it each picture would ask the store
-_ENDED: set[str] = set()  # sittings, some 70 bytes each
+FRESH_SECONDS = (
+    3  # a sign-in that was ended elsewhere may go on for so long; without it each picture would ask the store
+)
 LOCAL_HOSTS = {"127.0.0.1", "localhost", "[::1]", "testserver"}
 
 
@@ -35,7 +36,7 @@ def page_token(workspace: Workspace, name: str, sitting: str = "") -> str:
 def trade(workspace: Workspace, token: str) -> SignedIn | None:
     """Whom a page's token names; None when it is not ours or too old, or its sitting was ended by a sign-out."""
     who = _load(workspace, "page", token, TOKEN_SECONDS)
-    return None if who is None or has_ended(who.sitting) else who
+    return None if who is None or accounts.has_ended(workspace, who.sitting) else who
 
 
 def cookie_of(workspace: Workspace, who: SignedIn) -> str:
@@ -52,15 +53,12 @@ def sitting_of(workspace: Workspace, cookie: str) -> str:
 def end(workspace: Workspace, cookie: str) -> None:
     """End the sitting of a cookie: pages that stay open elsewhere in the browser must not sign in again by themselves.
 
-    Kept by this process: when it starts again, pages connect anew, with the cookies the browser has left.
+    This process knows of it at once, others within `FRESH_SECONDS`.
     """
     sitting = sitting_of(workspace, cookie)
     if sitting:
-        _ENDED.add(sitting)
-
-
-def has_ended(sitting: str) -> bool:
-    return sitting in _ENDED
+        accounts.end_sitting(workspace, sitting)
+        _stands.cache_clear()
 
 
 def download_token(workspace: Workspace, name: str) -> str:
@@ -85,9 +83,7 @@ def give_cookie(response: Response, workspace: Workspace, who: SignedIn, *, secu
 def person_of(workspace: Workspace, cookie: str) -> str | None:
     """The name a cookie stands for; None where it is not ours, too old, or its sign-in was ended."""
     who = _load(workspace, "session", cookie, _cookie_seconds(workspace))
-    if who is None or has_ended(who.sitting) or not _stands(workspace, who, _moment()):
-        return None
-    return who.name
+    return who.name if who is not None and _stands(workspace, who, _moment()) else None
 
 
 def person(workspace: Workspace, request: HTTPConnection) -> str | None:
@@ -150,7 +146,7 @@ def _people_sign_in(workspace: Workspace, _when: int) -> bool:
 
 @lru_cache(maxsize=1024)
 def _stands(workspace: Workspace, who: SignedIn, _when: int) -> bool:
-    return accounts.stands(workspace, who.name, who.stamp)
+    return accounts.stands(workspace, who)
 
 
 def _signer(workspace: Workspace, purpose: str) -> URLSafeTimedSerializer:

@@ -31,7 +31,7 @@ def test_migrations_make_the_tables_of_the_models(any_workspace: Workspace) -> N
         assert compare_metadata(MigrationContext.configure(connection), Base.metadata) == []
 
 
-@pytest.mark.parametrize("revision", ["0003", "0001", "base"])
+@pytest.mark.parametrize("revision", ["0005", "0003", "0001", "base"])
 def test_migrations_go_back_and_forth(any_workspace: Workspace, revision: str) -> None:
     migrate(any_workspace, revision, down=True)
     migrate(any_workspace, "head")

@@ -1,3 +1,4 @@
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -7,7 +8,7 @@ from annotator.errors import BadInputError, ConflictError, ForbiddenError, Missi
 from annotator.services import accounts, labelling
 from annotator.terms import LabelState, Role
 from annotator.workspace import Workspace
-from db.models import Act, Annotator, Invitation, SignInAttempt
+from db.models import Act, Annotator, EndedSitting, Invitation, SignInAttempt
 from tests.services.rows import add_images, add_tags
 
 PASSWORD, OTHER = "correct horse", "battery staple"
@@ -105,10 +106,24 @@ def test_a_paused_person_cannot_sign_in_until_resumed(team: Workspace) -> None:
 def test_a_new_password_ends_earlier_sign_ins(team: Workspace) -> None:
     before = accounts.sign_in(team, "Ann", PASSWORD)
     after = accounts.change_own_password(team.acting_for("Ann"), PASSWORD, OTHER)
-    assert not accounts.stands(team, before.name, before.stamp)
-    assert accounts.stands(team, after.name, after.stamp)
+    assert not accounts.stands(team, before)
+    assert accounts.stands(team, after)
     with pytest.raises(ForbiddenError):
         accounts.change_own_password(team.acting_for("Ann"), PASSWORD, "a third password")
+
+
+def test_a_sign_in_that_was_ended_never_counts_again_and_is_forgotten_when_its_hours_are_over(team: Workspace) -> None:
+    first, second = (
+        replace(accounts.sign_in(team, "Ann", PASSWORD), sitting=sitting) for sitting in ("first", "second")
+    )
+    accounts.end_sitting(team, first.sitting)
+    accounts.end_sitting(team, first.sitting)  # from another tab
+    assert not accounts.stands(team, first) and accounts.stands(team, second)
+    long_ago = datetime.now(UTC) - timedelta(hours=team.settings.sign_in_hours + 1)
+    with team.transaction() as session:
+        session.execute(update(EndedSitting).values(at=long_ago))
+    accounts.end_sitting(team, second.sitting)
+    assert not accounts.has_ended(team, first.sitting) and accounts.has_ended(team, second.sitting)
 
 
 @pytest.mark.parametrize("password", ["", "short", "x" * 1001, "A Long Name"])

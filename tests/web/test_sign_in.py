@@ -106,6 +106,15 @@ def test_signing_out_ends_every_cookie_and_page_of_this_sign_in_and_no_other(
     assert signing.person_of(workspace, elsewhere) == "Ada"
 
 
+def test_a_server_that_starts_again_knows_who_signed_out(client: TestClient, workspace: Workspace) -> None:
+    client.post("/sign-in", data={"name": "Ada", "password": PASSWORD})
+    cookie = client.cookies[signing.COOKIE]
+    for who in ("Ada", None):
+        with Workspace.open(workspace.folder, workspace.settings) as started_again:
+            assert signing.person_of(started_again, cookie) == who
+        client.post("/sign-out")
+
+
 def test_signing_out_ends_the_sign_in_at_the_provider_too(client: TestClient, workspace: Workspace) -> None:
     workspace.settings = Settings(oidc=True)
     client.post("/sign-in", data={"name": "Ada", "password": PASSWORD})
