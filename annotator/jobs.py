@@ -19,7 +19,7 @@ from filelock import FileLock, Timeout
 from annotator.arrays import write_whole
 from annotator.errors import AnnotatorError, MissingError, UnknownNameError
 from annotator.progress import Cancelled, Progress
-from annotator.services.rights import Right, needs
+from annotator.services.rights import Right, needs, require
 from annotator.terms import JobState
 from annotator.workspace import Workspace
 
@@ -70,6 +70,14 @@ def _import(workspace: Workspace, arguments: dict[str, Any], progress: Progress)
     from annotator.services.importing import import_pictures
 
     return asdict(import_pictures(workspace, arguments["paths"], progress=progress))
+
+
+def _import_labels(workspace: Workspace, arguments: dict[str, Any], progress: Progress) -> dict[str, Any]:
+    from annotator.services import arriving
+    from annotator.services.import_options import ImportOptions
+
+    options = ImportOptions(**arguments.get("options", {}))
+    return arriving.import_arrived(workspace, Path(arguments["path"]), options, arguments.get("table"), progress)
 
 
 def _embed(workspace: Workspace, arguments: dict[str, Any], progress: Progress) -> dict[str, Any]:
@@ -130,6 +138,7 @@ def _export(workspace: Workspace, arguments: dict[str, Any], progress: Progress)
 
 KINDS: dict[str, Callable[[Workspace, dict[str, Any], Progress], dict[str, Any]]] = {
     "import": _import,
+    "import_labels": _import_labels,
     "embed": _embed,
     "train": _train,
     "fine_tune": _fine_tune,
@@ -138,6 +147,8 @@ KINDS: dict[str, Callable[[Workspace, dict[str, Any], Progress], dict[str, Any]]
     "label_errors": _label_errors,
     "export": _export,
 }
+NEEDED = {"import": Right.IMPORT, "import_labels": Right.IMPORT, "export": Right.EXPORT}
+"""What asking for a kind needs beside the right to start long work: the worker itself may do everything."""
 
 
 @needs(Right.TRAIN)
@@ -145,6 +156,7 @@ def enqueue(workspace: Workspace, kind: str, **arguments: Any) -> str:
     """Ask the worker for `kind`; the job's id. A waiting or running job of the kind is not doubled."""
     if kind not in KINDS:
         raise UnknownNameError("job", kind, KINDS)
+    require(workspace, NEEDED.get(kind, Right.TRAIN))
     for job in list_jobs(workspace):
         if job.kind == kind and job.is_open and not arguments:
             return job.id

@@ -22,6 +22,9 @@ class Settings(BaseSettings):
     oidc_trusts_email: bool = Field(
         False, description="take the provider's e-mail addresses where it does not say whether it verified them"
     )
+    import_from: str = Field(
+        "", description="folders that admins may import from in the browser where people sign in; separated by commas"
+    )
     sign_in_hours: float = Field(336, gt=0, description="after which a person has to sign in again")
     language: str = Field("en", description="language of the browser part: a file of annotator/ui/words")
     webhook_secret: str | None = Field(None, description="key that signs what `annotator watch` posts")
@@ -32,6 +35,11 @@ class Settings(BaseSettings):
     def host_names(self) -> list[str]:
         """`hosts` as a list."""
         return [name.strip() for name in self.hosts.split(",") if name.strip()]
+
+    @property
+    def import_folders(self) -> list[Path]:
+        """`import_from` as a list."""
+        return [Path(name.strip()) for name in self.import_from.split(",") if name.strip()]
 
 
 def serve_workspace(folder: Path) -> None:

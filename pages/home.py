@@ -29,6 +29,7 @@ def next_step(counts: dict) -> None:
     """One sentence and one button: what brings the project on now."""
     if not counts["images"]:
         st.info(say("home.start"))
+        menu.link("import", say("home.import"))
     elif counts["embedded"] < counts["images"]:
         st.info(say("home.no_embedding", count=f"{counts['images'] - counts['embedded']:,}"))
         agreed = visit.workspace.project.tiles

@@ -14,13 +14,13 @@ import pytest
 from PIL import Image as Picture
 
 from annotator import jobs
-from annotator.errors import MissingError, UnknownNameError
+from annotator.errors import ForbiddenError, MissingError, UnknownNameError
 from annotator.progress import silent
-from annotator.services import labelling, replaying
+from annotator.services import accounts, labelling, replaying
 from annotator.services.embedding import current_backbone
 from annotator.services.importing import import_pictures
 from annotator.settings import Settings
-from annotator.terms import JobState
+from annotator.terms import JobState, Role
 from annotator.workspace import Workspace
 from tests.services.worlds import make_world, whole
 
@@ -91,6 +91,17 @@ def test_without_a_worker_the_command_is_told(workspace: Workspace) -> None:
 def test_an_unknown_kind_of_job_brings_the_near_one(workspace: Workspace) -> None:
     with pytest.raises(UnknownNameError, match="did you mean 'embed'"):
         jobs.enqueue(workspace, "embedd")
+
+
+def test_who_may_train_may_not_therefore_import(workspace: Workspace) -> None:
+    """The worker may do everything, whoever asked it."""
+    accounts.add(workspace, "Ada", Role.ADMIN, email="ada@example.org")
+    accounts.add(workspace, "Rob", Role.REVIEWER, email="rob@example.org")
+    for kind in ("import", "import_labels"):
+        with pytest.raises(ForbiddenError, match="Rob may not import"):
+            jobs.enqueue(workspace.acting_for("Rob"), kind, paths=["/etc"])
+        with pytest.raises(MissingError, match="no worker"):
+            jobs.enqueue(workspace.acting_for("Ada"), kind, paths=["/etc"])
 
 
 def test_the_job_embeds_tiles_where_they_are_asked_for(filled: Workspace) -> None:

@@ -31,9 +31,13 @@ _HINTS = 20  # unknown tags that get a "did you mean": the search takes half a s
 
 @dataclass(frozen=True, slots=True)
 class LabelRow:
-    """One line of a labels table: these tags apply to the picture at `uri`; none means looked at, nothing applies."""
+    """One line of a labels table: these tags apply to the picture at `uri`; none means looked at, nothing applies.
+
+    `file`: the cell that names it, as it stands; what is relative there counts from the table's folder in `uri`.
+    """
 
     line: int
+    file: str
     uri: str
     labels: tuple[str, ...]
     split: Split | None
@@ -139,7 +143,8 @@ def _label_row(line: int, cells: list[str], table: Table, base: str) -> LabelRow
     """Raises ValueError naming what is wrong with the line."""
     if len(cells) <= table.columns["labels"]:
         raise ValueError(f"has {len(cells)} cells, too few for its header; separate empty cells too")
-    uri = _resolve(table.cell(cells, "file"), base)
+    file = table.cell(cells, "file")
+    uri = _resolve(file, base)
     labels = [label for cell in table.cell(cells, "labels").split("|") if (label := clean_name(cell))]
     problem = next(filter(None, map(name_problem, labels)), None)
     if problem:
@@ -147,7 +152,7 @@ def _label_row(line: int, cells: list[str], table: Table, base: str) -> LabelRow
     split = table.cell(cells, "split").strip().lower()
     if split and split not in _SPLITS:
         raise ValueError(f"the split {split!r} is none of {', '.join(Split)}; correct it or leave it empty")
-    return LabelRow(line, uri, tuple(dict.fromkeys(labels)), _SPLITS.get(split))
+    return LabelRow(line, file, uri, tuple(dict.fromkeys(labels)), _SPLITS.get(split))
 
 
 def _csv_list_rows(uri: str, errors: list[TableError]) -> Iterator[ListRow]:

@@ -25,6 +25,7 @@ MENU = {
     "quality": ":material/rule:",
     "sessions": ":material/schedule:",
     "replay": ":material/replay:",
+    "import": ":material/upload:",
     "export": ":material/download:",
     "people": ":material/group:",
 }
@@ -35,6 +36,7 @@ RIGHTS = {
     "quality": Right.REVIEW,
     "dashboard": Right.REVIEW,
     "replay": Right.TRAIN,
+    "import": Right.IMPORT,
     "export": Right.EXPORT,
     "people": Right.REVIEW,
 }

@@ -6,6 +6,7 @@ import streamlit as st
 
 from annotator import jobs
 from annotator.errors import AnnotatorError
+from annotator.jobs import Job
 from annotator.terms import JobState
 from annotator.ui import Visit, plain
 from annotator.ui.words import say
@@ -22,32 +23,41 @@ def ask(visit: Visit, kind: str, **arguments: Any) -> None:
 
 
 @st.fragment(run_every=2)
-def worker(visit: Visit, kind: str | None = None) -> None:
-    """What runs now, with a bar, and the last failure; of one `kind` of job, or of all."""
-    newest = jobs.list_jobs(visit.workspace, newest=SHOWN if kind is None else LOOKED_THROUGH)
-    found = [job for job in newest if kind in (None, job.kind)]
+def worker(visit: Visit, *kinds: str) -> None:
+    """What runs now, with a bar, and the last failure; of some kinds of jobs, or of all."""
+    newest = jobs.list_jobs(visit.workspace, newest=LOOKED_THROUGH if kinds else SHOWN)
+    found = [job for job in newest if not kinds or job.kind in kinds]
     is_open = [job for job in found if job.is_open]
     for job in is_open:
         bar, button = st.columns([6, 1], vertical_alignment="center")
         share = job.done / job.total if job.total else 0.0
-        text = (
-            f"{job.kind}: {job.what} {job.done:,} / {job.total:,}"
-            if job.total
-            else f"{job.kind}: {say('worker.waiting')}"
-        )
+        text = f"{job.kind}: {_far(job)}"
         bar.progress(min(1.0, share), text=f"{text} ({say('worker.stalled')})" if job.stalled else text)
         if button.button(say("worker.cancel"), key=f"cancel-{job.id}"):
             jobs.cancel(visit.workspace, job.id)
     for job in [job for job in found if job.state == JobState.FAILED][:1]:
         st.warning(plain(say("worker.failed", kind=job.kind, error=job.error)))
-    if not is_open and kind is None:
+    if not is_open and not kinds:
         st.caption(say("worker.idle"))
-    _rerun_when_done(kind, bool(is_open))
+    _rerun_when_done(kinds, len(is_open))
 
 
-def _rerun_when_done(kind: str | None, running: bool) -> None:
+def _far(job: Job) -> str:
+    """How far a job is; some do not know how much there will be."""
+    if job.total:
+        return f"{job.what} {job.done:,} / {job.total:,}"
+    return f"{job.what} {job.done:,}" if job.done else say("worker.waiting")
+
+
+def last_done(visit: Visit, kind: str) -> Job | None:
+    """The newest job of `kind` that came to its end."""
+    found = jobs.list_jobs(visit.workspace, newest=LOOKED_THROUGH)
+    return next((job for job in found if job.kind == kind and job.state == JobState.DONE), None)
+
+
+def _rerun_when_done(kinds: tuple[str, ...], running: int) -> None:
     """What a job left is shown by the page around this part, which has to run once more."""
-    before = st.session_state.get(f"running {kind}", False)
-    st.session_state[f"running {kind}"] = running
-    if before and not running:
+    before = st.session_state.get(f"running {kinds}", 0)
+    st.session_state[f"running {kinds}"] = running
+    if running < before:
         st.rerun()

@@ -51,9 +51,9 @@ def test_a_contradicting_row_names_the_first_one(tmp_path: Path) -> None:
 
 def test_unknown_files_and_tags_are_reported_and_known_tags_spelled_as_known() -> None:
     rows = [
-        LabelRow(2, "/a.jpg", ("DOG", "catt"), None),
-        LabelRow(3, "/gone.jpg", ("dog",), None),
-        LabelRow(4, "/b.jpg", ("catt", "dog", "Dog"), None),
+        LabelRow(2, "/a.jpg", "/a.jpg", ("DOG", "catt"), None),
+        LabelRow(3, "/gone.jpg", "/gone.jpg", ("dog",), None),
+        LabelRow(4, "/b.jpg", "/b.jpg", ("catt", "dog", "Dog"), None),
     ]
     errors: list[TableError] = []
     matched = list(match_rows(rows, "/labels.csv", errors, tags=["Dog", "cat"], uris={"/a.jpg", "/b.jpg"}))
@@ -64,7 +64,7 @@ def test_unknown_files_and_tags_are_reported_and_known_tags_spelled_as_known() -
 
 
 def test_rows_that_need_no_matching_pass_unchanged() -> None:
-    rows = [LabelRow(2, "/a.jpg", ("x",), None)]
+    rows = [LabelRow(2, "/a.jpg", "/a.jpg", ("x",), None)]
     assert list(match_rows(rows, "/labels.csv", [])) == rows
 
 

@@ -184,7 +184,7 @@ def open_cells(path: Path, problems: Problems) -> Records:
             tell(errors, problems)
             try:
                 labels = tuple(RecordLabel(names.place(tag), LabelState.POSITIVE, Origin.HUMAN) for tag in row.labels)
-                yield Record(row.uri, split=row.split, labels=labels)
+                yield Record(row.file, split=row.split, labels=labels)
             except ValueError as error:
                 problems.add(f"line {row.line}", error)
         tell(errors, problems)

@@ -1,0 +1,52 @@
+"""Import: pictures from the server's machine or the browser, and labels of other tools with a preview."""
+
+import streamlit as st
+
+from annotator.services import arriving, status
+from annotator.ui import Visit, open_page, plain
+from annotator.ui.arrivals import attempt, source, uploaded
+from annotator.ui.label_import import labels
+from annotator.ui.words import say
+from annotator.ui.working import ask, last_done, worker
+
+PICTURES = ["jpg", "jpeg", "png", "webp", "gif", "bmp", "tif", "tiff", "zip", "tar"]
+SHOWN = 200  # refused files
+
+
+def pictures(visit: Visit) -> None:
+    """Choose them, have the worker read them, see what came of it."""
+    st.subheader(say("import.pictures"))
+    if source("pictures", visit) == "path":
+        path = st.text_input(say("import.folder"), help=say("import.folder_help"))
+        files = []
+    else:
+        files = st.file_uploader(say("import.files"), type=PICTURES, accept_multiple_files=True)
+        path = ""
+    embed = st.checkbox(say("import.embed"), value=True, help=say("import.embed_help"))
+    if st.button(say("import.start"), type="primary", disabled=not (path or files)):
+        with attempt():
+            # The folder, not its files: a list among them would be followed to wherever it leads.
+            chosen = str(uploaded(visit, files)[0].parent) if files else arriving.reachable(visit.workspace, path)
+            ask(visit, "import", paths=[chosen])
+            if embed:
+                ask(visit, "embed")
+    worker(visit, "import", "embed")
+    last = last_done(visit, "import")
+    if last is not None and last.result:
+        brought(last.result)
+
+
+def brought(done: dict) -> None:
+    counts = {name: f"{done[name]:,}" for name in ("added", "unchanged", "duplicates")}
+    st.caption(say("import.done", refused=f"{len(done['refused']):,}", **counts))
+    passed_over = [f"{ending} {count:,}" for ending, count in done["skipped"].items() if count]
+    if passed_over:
+        st.caption(plain(say("import.skipped", endings=", ".join(passed_over))))
+    if done["refused"]:
+        with st.expander(say("import.refused")):
+            st.dataframe(done["refused"][:SHOWN], hide_index=True, width="stretch")
+
+
+visit = open_page("import", wide=False)
+pictures(visit)
+labels(visit, any_pictures=bool(status.status(visit.workspace)["images"]))
