@@ -3,16 +3,15 @@
 import pandas as pd
 import streamlit as st
 
-from annotator import jobs
-from annotator.errors import AnnotatorError
 from annotator.exporters import EXPORTERS, Exporter, ExportOptions
 from annotator.services import export_shelf, frozen
 from annotator.services.image_facts import is_large
 from annotator.services.vocabulary import count
 from annotator.terms import Split
-from annotator.ui import Visit, open_page, plain
+from annotator.ui import Visit, attempt, open_page, plain
 from annotator.ui.tables import table
 from annotator.ui.words import say
+from annotator.ui.working import ask, worker
 from annotator.web.signing import download_token
 
 PICTURES = ("reference", "copy", "resize")
@@ -46,16 +45,13 @@ def write(visit: Visit, format: str, options: ExportOptions) -> None:
     """At once where that takes seconds, else by the worker."""
     with visit.workspace.reading() as session:
         large = is_large(session, count(session))
-    try:
-        if large or options.pictures != "reference":
-            chosen = {name: getattr(options, name) for name in ("pictures", "suggestions", "only_labelled")}
-            jobs.enqueue(visit.workspace, "export", format=format, options=chosen, splits=list(options.splits))
+    if large or options.pictures != "reference":
+        chosen = {name: getattr(options, name) for name in ("pictures", "suggestions", "only_labelled")}
+        if ask(visit, "export", format=format, options=chosen, splits=list(options.splits)):
             st.info(say("export.queued"))
-            return
-        with st.spinner(say("export.collecting")):
-            export_shelf.make(visit.workspace, format, options)
-    except AnnotatorError as error:
-        st.error(plain(str(error)))
+        return
+    with attempt(), st.spinner(say("export.collecting")):
+        export_shelf.make(visit.workspace, format, options)
 
 
 def shown(visit: Visit, entry: dict) -> None:
@@ -95,10 +91,8 @@ def snapshots(visit: Visit) -> None:
         name, note = st.columns([1, 2])
         chosen, why = name.text_input(say("export.name")), note.text_input(say("export.note"))
         if st.form_submit_button(say("export.freeze")) and chosen:
-            try:
+            with attempt():
                 frozen.create(visit.workspace, chosen.strip(), why)
-            except AnnotatorError as error:
-                st.error(plain(str(error)))
     kept = frozen.listed(visit.workspace)
     if not kept:
         st.caption(say("export.no_snapshot"))
@@ -115,12 +109,11 @@ def snapshots(visit: Visit) -> None:
 
 
 def compared(visit: Visit, before: str, after: str) -> None:
-    with st.spinner(say("export.comparing")):
-        try:
-            report = frozen.compare(visit.workspace, before, after)
-        except AnnotatorError as error:
-            st.error(plain(str(error)))
-            return
+    report = None
+    with attempt(), st.spinner(say("export.comparing")):
+        report = frozen.compare(visit.workspace, before, after)
+    if report is None:
+        return
     added = report["images"].get("added", 0)
     st.write(say("export.changed", pairs=f"{report['changed']:,}", tags=len(report["tags"]), images=f"{added:,}"))
     rows = [
@@ -137,6 +130,7 @@ format = st.segmented_control(say("export.format"), list(EXPORTERS), default=nex
 options = choose(format)
 if st.button(say("export.write"), type="primary"):
     write(visit, format, options)
+worker(visit, "export")
 entries = export_shelf.listed(visit.workspace)
 for entry in entries[:1]:
     shown(visit, entry)

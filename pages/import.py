@@ -3,8 +3,8 @@
 import streamlit as st
 
 from annotator.services import arriving, status
-from annotator.ui import Visit, open_page, plain
-from annotator.ui.arrivals import attempt, source, uploaded
+from annotator.ui import Visit, attempt, open_page, plain
+from annotator.ui.arrivals import source, uploaded
 from annotator.ui.label_import import labels
 from annotator.ui.words import say
 from annotator.ui.working import ask, last_done, worker

@@ -7,22 +7,19 @@ from urllib.parse import urlsplit, urlunsplit
 import pandas as pd
 import streamlit as st
 
-from annotator.errors import AnnotatorError
 from annotator.services import accounts, rights
 from annotator.services.rights import Right
 from annotator.terms import Role
-from annotator.ui import Visit, open_page, plain
+from annotator.ui import Visit, attempt, open_page, plain
 from annotator.ui.tables import table
 from annotator.ui.words import say
 
 
 def tried(work: Callable[..., Any], *given: Any, **named: Any) -> Any:
     """What `work` gives; None, with the error shown, where it cannot."""
-    try:
+    with attempt():
         return work(*given, **named)
-    except AnnotatorError as error:
-        st.error(plain(str(error)))
-        return None
+    return None
 
 
 def first_account(visit: Visit) -> None:

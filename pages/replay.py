@@ -4,15 +4,15 @@ import altair as alt
 import pandas as pd
 import streamlit as st
 
-from annotator import jobs
-from annotator.errors import AnnotatorError, MissingError
+from annotator.errors import MissingError
 from annotator.learning.heads import HEADS
 from annotator.learning.losses import LOSSES
 from annotator.learning.queries import DEFAULT, QUERIES
 from annotator.learning.replay import Recipe
 from annotator.services import project_values, replaying
-from annotator.ui import Visit, open_page, plain, table_height
+from annotator.ui import Visit, attempt, open_page, table_height
 from annotator.ui.words import say
+from annotator.ui.working import ask, worker
 
 CHOICES = ("strategy", "head", "loss")
 
@@ -29,15 +29,11 @@ def form(visit: Visit, most: int) -> None:
         budget = last.number_input(say("replay.budget"), 1, most, max(1, most // 2))
         if not st.form_submit_button(say("replay.start"), type="primary"):
             return
-    try:
+    with attempt():
         replaying.recipes_of(strategies)
-        jobs.enqueue(
-            visit.workspace, "replay", strategies=strategies, heads=heads, losses=losses, seeds=seeds, budget=budget
-        )
-    except AnnotatorError as error:
-        st.error(plain(str(error)))
-    else:
-        st.info(say("replay.running"))
+        chosen = {"strategies": strategies, "heads": heads, "losses": losses, "seeds": seeds, "budget": budget}
+        if ask(visit, "replay", **chosen):
+            st.info(say("replay.running"))
 
 
 def curves(found: dict) -> None:
@@ -74,6 +70,7 @@ except MissingError:
     st.info(say("replay.not_yet", count=replaying.FEWEST_IMAGES))
 else:
     form(visit, most)
+worker(visit, "replay")
 report = replaying.latest(visit.workspace)
 if report is None:
     st.caption(say("replay.none"))

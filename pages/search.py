@@ -2,9 +2,8 @@
 
 import streamlit as st
 
-from annotator.errors import AnnotatorError
 from annotator.services import embedding, searching, status
-from annotator.ui import open_page, plain
+from annotator.ui import attempt, open_page
 from annotator.ui.components import bulk
 from annotator.ui.words import say
 
@@ -33,7 +32,7 @@ if like is not None:
     told.caption(say("search.like", row=like))
     back.button(say("search.back"), width="stretch", on_click=leave_similar)
 tag_id, found = None, []
-try:
+with attempt():
     if like is not None:
         found = searching.by_image(visit.workspace, like, count)
     elif upload is not None:
@@ -43,8 +42,6 @@ try:
         tag_id = searching.tag_called(visit.workspace, words)
     else:
         st.caption(say("search.empty"))
-except AnnotatorError as error:
-    st.error(plain(str(error)))
 
 if found:
     items = status.shown(visit.workspace, [hit.row for hit in found], [hit.score for hit in found])

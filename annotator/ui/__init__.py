@@ -1,6 +1,8 @@
 """The browser part. Every page begins with `open_page`, which draws the frame and says who is there."""
 
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -64,6 +66,15 @@ def open_page(name: str, *, wide: bool = True, heading: bool = True) -> Visit:
         st.error(plain(str(error)))
         st.stop()
     return Visit(theirs, person)
+
+
+@contextmanager
+def attempt() -> Iterator[None]:
+    """What a person can mend is shown where it was tried, and the page goes on."""
+    try:
+        yield
+    except AnnotatorError as error:
+        st.error(plain(str(error)))
 
 
 def plain(text: str) -> str:

@@ -1,15 +1,13 @@
 """Where what is imported comes from: the server's machine or the browser."""
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import streamlit as st
 
-from annotator.errors import AnnotatorError
 from annotator.services import arriving, rights
-from annotator.ui import Visit, plain
+from annotator.ui import Visit
 from annotator.ui.words import say
 
 WHERE = ("path", "upload")
@@ -31,12 +29,3 @@ def source(part: str, visit: Visit) -> str:
 def uploaded(visit: Visit, files: Sequence[Any]) -> list[Path]:
     """Where Streamlit's uploads lie once they are kept."""
     return arriving.keep(visit.workspace, [(file.name, file.getvalue()) for file in files])
-
-
-@contextmanager
-def attempt() -> Iterator[None]:
-    """What a person can mend is shown where it was tried."""
-    try:
-        yield
-    except AnnotatorError as error:
-        st.error(plain(str(error)))

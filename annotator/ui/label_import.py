@@ -11,8 +11,8 @@ from annotator.services import arriving
 from annotator.services.image_facts import names_of
 from annotator.services.tag_mapping import LEFT_OUT, NEW, TABLE, UNKNOWN
 from annotator.services.votes import live_tags
-from annotator.ui import Visit, plain
-from annotator.ui.arrivals import attempt, source, uploaded
+from annotator.ui import Visit, attempt, plain
+from annotator.ui.arrivals import source, uploaded
 from annotator.ui.tables import table
 from annotator.ui.words import say
 from annotator.ui.working import ask, last_done, worker

@@ -5,21 +5,21 @@ from typing import Any
 import streamlit as st
 
 from annotator import jobs
-from annotator.errors import AnnotatorError
 from annotator.jobs import Job
 from annotator.terms import JobState
-from annotator.ui import Visit, plain
+from annotator.ui import Visit, attempt, plain
 from annotator.ui.words import say
 
 SHOWN, LOOKED_THROUGH = 6, 100  # of the newest jobs
 
 
-def ask(visit: Visit, kind: str, **arguments: Any) -> None:
-    """Have the worker do `kind`; why it cannot is shown."""
-    try:
+def ask(visit: Visit, kind: str, **arguments: Any) -> bool:
+    """Have the worker do `kind`; whether it will, and why not is shown."""
+    asked = False
+    with attempt():
         jobs.enqueue(visit.workspace, kind, **arguments)
-    except AnnotatorError as error:
-        st.error(plain(str(error)))
+        asked = True
+    return asked
 
 
 @st.fragment(run_every=2)
