@@ -15,11 +15,10 @@ SHOWN, LOOKED_THROUGH = 6, 100  # of the newest jobs
 
 def ask(visit: Visit, kind: str, **arguments: Any) -> bool:
     """Have the worker do `kind`; whether it will, and why not is shown."""
-    asked = False
+    job = None
     with attempt():
-        jobs.enqueue(visit.workspace, kind, **arguments)
-        asked = True
-    return asked
+        job = jobs.enqueue(visit.workspace, kind, **arguments)
+    return job is not None
 
 
 @st.fragment(run_every=2)

@@ -24,7 +24,8 @@ HEADERS = {
     "Cache-Control": "no-store",
     "Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'; form-action 'self'; "
     "frame-ancestors 'none'; base-uri 'none'",
-    "Referrer-Policy": "no-referrer",  # an invitation's address is its secret
+    # An invitation's address is its secret; without any referrer browsers would not say either that a form is ours.
+    "Referrer-Policy": "same-origin",
 }
 
 
