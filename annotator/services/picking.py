@@ -36,7 +36,8 @@ def refill(workspace: Workspace, count: int | None = None, strategy: str | None 
     """Replace the picks nobody holds by `count` new ones; how many questions are waiting then.
 
     A share is drawn at random from the validation split: these answers calibrate and measure the model and are never
-    trained on. The others come from the training split, chosen by the strategy. Test images are never picked.
+    trained on. The others come from the training split, chosen by the strategy. Test images are never picked. Where
+    few are left of which nobody said anything, those of which people said a few tags only are asked as a whole too.
     """
     project = workspace.project
     count = count or max(project.queue_length, QUESTIONS_EACH * _people_at_work(workspace))
@@ -50,9 +51,14 @@ def refill(workspace: Workspace, count: int | None = None, strategy: str | None 
         kept = Task.annotator_id.is_not(None) | Task.round_number.is_not(None)
         held = set(session.scalars(select(Task.image_row).where(Task.done_at.is_(None), Task.tag_id.is_(None), kept)))
         only_bulk = _only_in_bulk(session)
+        seen_whole = set(
+            session.scalars(select(Task.image_row).where(Task.tag_id.is_(None), Task.done_at.is_not(None)))
+        )
     open_rows = _unanswered(snapshot, held, only_bulk)
     random_rows = open_rows[snapshot.in_split(Split.VALIDATION)[open_rows]]
     pick_rows = open_rows[snapshot.in_split(Split.TRAIN)[open_rows]]
+    partly = _partly(snapshot, held | seen_whole) if len(pick_rows) < count else pick_rows[:0]
+    pick_rows = np.concatenate([pick_rows, partly])
     wanted = min(len(random_rows), round(count * project.random_share))
     drawn = rng.choice(random_rows, wanted, replace=False)
     waiting = np.array(sorted(held), np.int64)
@@ -65,6 +71,7 @@ def refill(workspace: Workspace, count: int | None = None, strategy: str | None 
         tasks.replace_picks(
             session,
             [_task(*why[row], place) for place, row in tasks.copies(list(why), votes)],
+            partly.tolist(),
         )
         session.flush()
         return tasks.free_count(session, None)
@@ -145,6 +152,15 @@ def _unanswered(snapshot: Snapshot, held: set[int], only_bulk: list[int]) -> NDA
     free[only_bulk] |= held_out[only_bulk]
     free[list(held)] = False
     return np.flatnonzero(free)
+
+
+def _partly(snapshot: Snapshot, left_out: set[int]) -> NDArray[np.int64]:
+    """Training images of which people said some tags only, in Verify or by an import, and never saw the whole, but for `left_out`."""
+    by_people = np.isin(snapshot.origins, (Origin.HUMAN, Origin.REVIEW, Origin.TRUTH))
+    is_open = (snapshot.origins == Origin.NOBODY).any(axis=1)
+    said = by_people.any(axis=1) & is_open & snapshot.in_split(Split.TRAIN)
+    said[list(left_out)] = False
+    return np.flatnonzero(said)
 
 
 def _answered(snapshot: Snapshot) -> int:

@@ -131,8 +131,8 @@ def release(workspace: Workspace, annotator: str, task_ids: Collection[int]) -> 
         return len(session.scalars(given_back).all())
 
 
-def replace_picks(session: Session, picks: list[Task]) -> None:
-    """Put `picks` in the place of all picks that nobody holds.
+def replace_picks(session: Session, picks: list[Task], partly: Collection[int] = ()) -> None:
+    """Put `picks` in the place of all picks that nobody holds; `partly`: those of their images that may have labels.
 
     An image that some people answered and others still should (overlap) stays in the queue.
     """
@@ -147,7 +147,7 @@ def replace_picks(session: Session, picks: list[Task]) -> None:
     # Between the picking and now somebody may have answered an image or got it as another question.
     rows = [pick.image_row for pick in picks]
     answered = select(Label.image_row).where(Label.image_row.in_(rows), Label.kind.not_in(NO_ANSWER))
-    taken = set(session.scalars(answered))
+    taken = set(session.scalars(answered)).difference(partly)
     taken |= set(
         session.scalars(
             select(Task.image_row).where(Task.image_row.in_(rows), Task.tag_id.is_(None), Task.done_at.is_(None))

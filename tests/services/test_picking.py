@@ -7,9 +7,10 @@ from annotator.errors import UnknownNameError
 from annotator.learning.queries import QUERIES
 from annotator.learning.queries.bandit import ARMS
 from annotator.services import labelling, models, picking, tasks, training
+from annotator.services.answers import Answer
 from annotator.services.scripted import Truth, answer_from_truth
 from annotator.services.snapshots import take
-from annotator.terms import LabelState, Split, TaskKind
+from annotator.terms import LabelState, Origin, Split, TaskKind
 from annotator.workspace import Workspace
 from db.models import Task
 from tests.services.worlds import BACKBONE, DIM, make_world, put_model, put_tiles, put_vectors, whole
@@ -105,6 +106,39 @@ def test_cannot_tell_is_an_answer_and_is_not_asked_again(workspace: Workspace, t
     labels = [(row, tag, LabelState.UNKNOWN) for row in range(COUNT) for tag in truth.tag_ids]
     labelling.set_labels(workspace, "anna", labels)
     assert picking.refill(workspace, 30) == 0
+
+
+def test_images_of_which_only_some_tags_were_said_are_asked_as_a_whole_when_the_others_are_used_up(
+    workspace: Workspace, truth: Truth
+) -> None:
+    """As after Verify, or an import of labels that lists what is present."""
+    first, *others = truth.tag_ids
+    train = np.flatnonzero(take(workspace).in_split(Split.TRAIN)).tolist()
+    fresh, said, done = train[:3], train[3:], train[-2:]
+    labelling.set_labels(workspace, "anna", [(row, first, LabelState.NEGATIVE) for row in said])
+    labelling.set_labels(workspace, "anna", [(row, tag, LabelState.NEGATIVE) for row in done for tag in others])
+    assert picking.refill(workspace, 10, "random")
+    rows = {row for row, kind, _ in questions(workspace) if kind != TaskKind.CALIBRATION}
+    assert rows <= {*fresh, *said} - {*done} and rows & {*said}
+    before = len(asked(workspace))
+    assert picking.refill(workspace, 10, "random") == before
+    while asked(workspace):
+        answer_from_truth(workspace, truth, "anna", COUNT)
+        picking.refill(workspace, COUNT, "random")
+    snapshot = take(workspace)
+    assert not (snapshot.origins[snapshot.in_split(Split.TRAIN)] == Origin.NOBODY).any()
+
+
+def test_what_was_seen_as_a_whole_is_not_asked_again_though_tags_of_it_are_open(
+    workspace: Workspace, truth: Truth
+) -> None:
+    """Of a large vocabulary only the likeliest tags are shown."""
+    picking.refill(workspace, COUNT, "random")
+    held = tasks.claim(workspace, "anna", None, COUNT)
+    for seq, task in enumerate(held, 1):
+        said = ((task.image_row, truth.tag_ids[0], LabelState.POSITIVE),)
+        labelling.record(workspace, "anna", "c", [Answer(seq, said, tasks=(task.id,))])
+    assert picking.refill(workspace, COUNT, "random") == 0
 
 
 def test_random_questions_are_spread_among_the_picked_ones(workspace: Workspace, truth: Truth) -> None:
