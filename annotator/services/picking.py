@@ -155,7 +155,7 @@ def _unanswered(snapshot: Snapshot, held: set[int], only_bulk: list[int]) -> NDA
 
 
 def _partly(snapshot: Snapshot, left_out: set[int]) -> NDArray[np.int64]:
-    """Training images of which people said some tags only, in Verify or by an import, and never saw the whole, but for `left_out`."""
+    """Training images of which people said some tags only, in Verify or by an import, but for `left_out`."""
     by_people = np.isin(snapshot.origins, (Origin.HUMAN, Origin.REVIEW, Origin.TRUTH))
     is_open = (snapshot.origins == Origin.NOBODY).any(axis=1)
     said = by_people.any(axis=1) & is_open & snapshot.in_split(Split.TRAIN)

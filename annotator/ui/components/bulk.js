@@ -28,6 +28,7 @@ class Bulk {
     this.box = new TagBox(part("choose"), {
       label: this.words.bulkTag,
       onChoose: ({ id, name }) => this.choose(id, name),
+      onLeave: () => this.cells.focus(0),
     });
     this.work = new Work(data, { part, tell, mode: "bulk", inHand: () => [], goOn: (again) => again && this.work.start() });
     this.letGo = listen(root, (event) => this.key(event));

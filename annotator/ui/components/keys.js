@@ -22,7 +22,8 @@ export function listen(root, act) {
     const target = event.composedPath()[0];
     const pressing = target.matches?.("button, a, [role=button]") && ["Enter", " "].includes(event.key);
     if (event.composedPath().includes(root) || target.matches?.(TYPING) || pressing || !root.isConnected) return;
-    if (event.repeat || event.ctrlKey || event.metaKey || event.altKey) return;
+    const all = (event.ctrlKey || event.metaKey) && event.key.toLowerCase() === "a";
+    if (event.repeat || ((event.ctrlKey || event.metaKey || event.altKey) && !all)) return;
     if (act(event)) {
       event.preventDefault();
       event.stopPropagation();

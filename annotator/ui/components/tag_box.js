@@ -64,7 +64,7 @@ export class TagBox {
     event.stopPropagation(); // Streamlit's own hot keys look at letters typed here otherwise
     if (event.key === "Escape") {
       this.clear();
-      this.onLeave();
+      this.leave();
     } else if (event.key === "Enter") {
       // The focus moves to a button here, which must not be pressed by the same key.
       event.preventDefault();
@@ -80,6 +80,12 @@ export class TagBox {
   choose(tag) {
     this.clear();
     this.onChoose(tag);
+    this.leave();
+  }
+
+  // Out of the input first: where onLeave finds nothing to focus, the next letters are keys again all the same.
+  leave() {
+    this.input.blur();
     this.onLeave();
   }
 
