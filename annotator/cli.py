@@ -79,7 +79,10 @@ def import_(
     as_truth: Annotated[bool, typer.Option(help="the labels are complete: what is not listed is absent")] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Import pictures in place; a second run adds nothing, a killed one is resumed."""
+    """Import pictures in place; a second run adds nothing, a killed one is resumed.
+
+    Ends with 1 where a path leads nowhere or no picture came of it all.
+    """
     from annotator.services.importing import import_pictures
     from annotator.services.importing_labels import import_labels
 
@@ -90,6 +93,9 @@ def import_(
         if labels is not None:
             shown["labels"] = asdict(import_labels(workspace, labels, as_truth=as_truth))
     show(shown, as_json)
+    nowhere = [path for path in paths if "://" not in path and "!" not in path and not Path(path).exists()]
+    if nowhere or not (report.added or report.duplicates or report.unchanged):
+        raise typer.Exit(1)
 
 
 @app.command()

@@ -117,11 +117,16 @@ class Workspace:
         """Make `folder` a workspace; an existing one is opened and brought to the newest schema."""
         settings = settings or Settings()
         marker = folder / MARKER
-        if not marker.exists() and folder.exists() and any(folder.iterdir()):
+        if not marker.exists() and folder.is_dir() and any(folder.iterdir()):
             raise UsageError(f"{folder} is not empty and no workspace; name a new or an empty folder")
-        folder.mkdir(parents=True, exist_ok=True)
-        if not marker.exists():
-            write_whole(marker, json.dumps({"format": 1, "database": settings.database}).encode())
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            if not marker.exists():
+                write_whole(marker, json.dumps({"format": 1, "database": settings.database}).encode())
+        except OSError as error:
+            raise UsageError(
+                f"{folder} cannot be a workspace: {error.strerror}; name a folder you may write"
+            ) from error
         return cls.open(folder, settings)
 
     @classmethod

@@ -31,15 +31,17 @@ def first_account(visit: Visit) -> None:
         if st.form_submit_button(say("people.make"), type="primary"):
             made = tried(accounts.add, visit.workspace, name, Role.ADMIN, password)
             if made:
-                st.success(plain(say("people.made", name=made["name"], link="/sign-in")))
+                st.success(plain(say("people.made", name=made["name"])))
+                st.markdown(f"[{say('people.sign_in')}](/sign-in)")
 
 
-def everybody(visit: Visit) -> list[str]:
+def everybody(visit: Visit) -> dict[str, dict]:
+    """Those with an account, by name."""
     found = accounts.people(visit.workspace)
     frame = pd.DataFrame(found)
     frame["since"] = pd.to_datetime(frame["since"])
     table(frame, column_config={"since": st.column_config.DatetimeColumn(format="YYYY-MM-DD")})
-    return [person["name"] for person in found if person["signs in"] != "no"]
+    return {person["name"]: person for person in found if person["signs in"] != "no"}
 
 
 def invite(visit: Visit) -> None:
@@ -67,17 +69,21 @@ def by_address(visit: Visit) -> None:
                 st.rerun()
 
 
-def chosen_role(key: str) -> Role:
+def chosen_role(key: str, now: Role = Role.ANNOTATOR) -> Role:
     chosen: Role = st.selectbox(
-        say("people.role"), list(Role), key=key, format_func=lambda role: f"{role}: {say(f'people.role_{role}')}"
-    )
+        say("people.role"), list(Role), list(Role).index(now), key=key,
+        format_func=lambda role: f"{role}: {say(f'people.role_{role}')}",
+    )  # fmt: skip
     return chosen
 
 
-def change(visit: Visit, names: list[str]) -> None:
+def change(visit: Visit, named: dict[str, dict]) -> None:
     st.subheader(say("people.change"))
-    name = st.selectbox(say("people.person"), names)
-    role, quota = chosen_role("role"), st.number_input(say("people.quota"), min_value=0, value=0)
+    name = st.selectbox(say("people.person"), list(named))
+    role = chosen_role(f"role of {name}", Role(named[name]["role"]))
+    quota = st.number_input(
+        say("people.quota"), min_value=0, value=named[name]["daily quota"] or 0, key=f"quota {name}"
+    )
     work = visit.workspace
     does: dict[str, Callable[[], Any]] = {
         "set_role": lambda: accounts.set_role(work, name, role),
@@ -86,10 +92,11 @@ def change(visit: Visit, names: list[str]) -> None:
         "resume": lambda: accounts.set_paused(work, name, False),
         "sign_out": lambda: accounts.sign_out_everywhere(work, name),
     }
-    for column, (key, act) in zip(st.columns(len(does)), does.items(), strict=True):
-        if column.button(say(f"people.{key}"), width="stretch") and tried(act):
-            st.session_state["people_done"] = say("people.done", name=name, what=say(f"people.{key}").lower())
-            st.rerun()
+    with st.container(horizontal=True):
+        for key, act in does.items():
+            if st.button(say(f"people.{key}")) and tried(act):
+                st.session_state["people_done"] = say("people.done", name=name, what=say(f"people.{key}").lower())
+                st.rerun()
 
 
 def own_password(visit: Visit) -> None:
@@ -108,7 +115,7 @@ def acts(visit: Visit) -> None:
     st.caption(say("people.acts_intro"))
     frame = pd.DataFrame(accounts.acts(visit.workspace))
     if len(frame):
-        table(frame)
+        table(frame.fillna(""))
 
 
 visit = open_page("people")
@@ -121,11 +128,11 @@ else:
     if done:
         st.success(plain(done))
     st.subheader(say("people.everybody"))
-    names = everybody(visit)
+    named = everybody(visit)
     if rights.allows(visit.workspace, Right.PEOPLE):
         left, right = st.columns(2)
         with left:
-            change(visit, names)
+            change(visit, named)
         with right:
             invite(visit)
             if visit.workspace.settings.oidc:

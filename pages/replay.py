@@ -10,7 +10,7 @@ from annotator.learning.losses import LOSSES
 from annotator.learning.queries import DEFAULT, QUERIES
 from annotator.learning.replay import Recipe
 from annotator.services import project_values, replaying
-from annotator.ui import Visit, attempt, open_page, table_height
+from annotator.ui import Visit, attempt, open_page, plain, table_height
 from annotator.ui.words import say
 from annotator.ui.working import ask, worker
 
@@ -66,8 +66,8 @@ visit = open_page("replay")
 st.caption(say("replay.about"))
 try:
     most = replaying.answers_to_ask(visit.workspace)
-except MissingError:
-    st.info(say("replay.not_yet", count=replaying.FEWEST_IMAGES))
+except MissingError as error:
+    st.info(say("replay.not_yet", why=plain(str(error))))
 else:
     form(visit, most)
 worker(visit, "replay")

@@ -5,6 +5,7 @@ import pandas as pd
 import streamlit as st
 
 from annotator.errors import AnnotatorError
+from annotator.learning.audits import Decision
 from annotator.services import (
     certificates,
     contradictions,
@@ -16,13 +17,14 @@ from annotator.services import (
     standing_audit,
 )
 from annotator.terms import RoundStatus
-from annotator.ui import Visit, menu, open_page, plain
+from annotator.ui import Visit, attempt, menu, open_page, plain
 from annotator.ui.tables import table, table_to_take
 from annotator.ui.words import say
 
 KINDS = {"by people": "#1c83e1", "settled present": "#21a559", "settled absent": "#7d8590", "open": "#c3c9d1"}
 STAGES = {"open": "#c3c9d1", "audited": "#1c83e1", "present": "#21a559", "absent": "#7d8590"}
 SIDES = {"accept": "#21a559", "reject": "#7d8590"}
+SHARES = ("precision", "recall", "recall with the open", "confidence")
 MOST_BARS = 40  # tags; beyond, the table says it better
 
 
@@ -55,8 +57,11 @@ def proven(visit: Visit) -> None:
         )
         places = alt.expr.indexof(list(KINDS), alt.datum.who)
         st.altair_chart(chart.transform_calculate(place=places).mark_bar())
-    shares = ("precision", "recall", "confidence")
-    table_to_take(rows, "proven", column_config={share: bar(share) for share in shares})
+    # A bound on nothing is trivially whole: where no machine settled anything it would look like a proof.
+    shown = [
+        {**row, **({} if row["settled present"] + row["settled absent"] else dict.fromkeys(SHARES))} for row in rows
+    ]
+    table_to_take(shown, "proven", column_config={share: bar(share.replace(" ", "_")) for share in SHARES})
 
 
 def plan(visit: Visit) -> None:
@@ -78,6 +83,25 @@ def at_work(visit: Visit, number: int) -> None:
     if outside:
         st.caption(say("rounds.outside", counts=outside))
     menu.link("verify", say("rounds.audit"))
+    end(visit, report["sets"])
+
+
+def end(visit: Visit, sets: list[dict]) -> None:
+    """Settling ends the round for all of its sets: said before, because it sounds like a step that can be repeated."""
+    proved = [one for one in sets if one["decision"] == Decision.SETTLE.value]
+    given_up = [one for one in sets if one["decision"] not in (Decision.SETTLE.value, Decision.FAIL.value)]
+    with st.popover(say("rounds.end")):
+        st.caption(
+            say(
+                "rounds.ends", proved=len(proved), sets=len(sets), given_up=len(given_up),
+                draws=f"{sum(one['audited'] for one in given_up):,}",
+            )
+        )  # fmt: skip
+        if st.button(say("rounds.settle"), type="primary"):
+            with attempt():
+                report = rounds.settle(visit.workspace)
+                st.toast(say("rounds.settled", present=report["settled_positive"], absent=report["settled_negative"]))
+                st.rerun()
 
 
 def opposed(visit: Visit) -> None:
@@ -216,17 +240,11 @@ known = round_views.tags(visit.workspace)
 chosen = []
 if known and not is_open:
     chosen = st.multiselect(say("rounds.only"), list(known.values()), help=say("rounds.only_help"))
-propose, settle, refresh = st.columns(3)
-try:
-    if propose.button(say("rounds.propose"), type="primary", disabled=is_open, width="stretch"):
+propose, refresh = st.columns(2)
+if propose.button(say("rounds.propose"), type="primary", disabled=is_open, width="stretch"):
+    with attempt():
         rounds.propose(visit.workspace, visit.person, only=chosen or None)
         st.rerun()
-    if settle.button(say("rounds.settle"), disabled=not is_open, width="stretch"):
-        report = rounds.settle(visit.workspace)
-        st.toast(say("rounds.settled", present=report["settled_positive"], absent=report["settled_negative"]))
-        st.rerun()
-except AnnotatorError as error:
-    st.warning(plain(str(error)))
 if refresh.button(say("rounds.look_again"), disabled=not is_open, width="stretch"):
     st.rerun()
 
@@ -247,4 +265,4 @@ if history:
     beside(visit, [entry["number"] for entry in history])
     way_back(visit, history)
 else:
-    st.info(say("rounds.none"))
+    st.info(say("rounds.none" if known else "rounds.no_model"))

@@ -188,6 +188,25 @@ def test_without_a_workspace_the_exit_code_is_1_and_the_command_is_told(
     assert len(err.strip().splitlines()) == 1
 
 
+def test_an_import_of_which_nothing_came_ends_with_1_and_the_good_part_of_another_goes_on(
+    run: Run, tmp_path: Path, samples: Path
+) -> None:
+    at = ("-w", tmp_path / "workspace")
+    run("init", *at)
+    code, out, _ = run("import", tmp_path / "nowhere", "--json", *at)
+    assert code == 1 and "does not exist" in json.loads(out)["pictures"]["refused"][0]
+    code, out, _ = run("import", samples / "images", tmp_path / "nowhere", "--json", *at)
+    assert code == 1 and json.loads(out)["pictures"]["added"] > 0
+    assert run("import", samples / "images", *at)[0] == 0
+
+
+@pytest.mark.parametrize("place", ["a file", "/proc/nowhere/x"])
+def test_a_folder_that_cannot_be_made_is_one_line(run: Run, tmp_path: Path, place: str) -> None:
+    (tmp_path / "a file").touch()
+    code, _, err = run("init", "-w", tmp_path / place)
+    assert code == 2 and "cannot be a workspace" in err and len(err.strip().splitlines()) == 1
+
+
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [

@@ -164,5 +164,10 @@ def _group(workspace: Workspace) -> int:
                 if image.near_duplicate_group != group
             ]
             session.execute(update(Image), changed)
-        sizes = select(func.count(Image.row)).group_by(Image.near_duplicate_group).having(func.count(Image.row) > 1)
-        return session.scalar(select(func.count()).select_from(sizes.subquery())) or 0
+        return count_near_duplicate_groups(session)
+
+
+def count_near_duplicate_groups(session: Session) -> int:
+    """Groups of at least two images that look nearly the same."""
+    sizes = select(func.count(Image.row)).group_by(Image.near_duplicate_group).having(func.count(Image.row) > 1)
+    return session.scalar(select(func.count()).select_from(sizes.subquery())) or 0

@@ -11,6 +11,7 @@ from annotator.arrays import ShardedArray
 from annotator.services import models, suggesting, tiles
 from annotator.services.embedding import current_backbone
 from annotator.services.image_facts import is_gold, names_of
+from annotator.services.importing import count_near_duplicate_groups
 from annotator.services.snapshots import take
 from annotator.snapshot import Snapshot
 from annotator.terms import LabelState, Origin, RoundStatus
@@ -41,7 +42,7 @@ def status(workspace: Workspace) -> dict[str, Any]:
             "images": _count(session, Image.row),
             "files": _count(session, ImageFile.id),
             "refused": _count(session, RefusedFile.id),
-            "near_duplicate_groups": session.scalar(select(func.count(Image.near_duplicate_group.distinct()))) or 0,
+            "near_duplicate_groups": count_near_duplicate_groups(session),
             "tags": session.scalar(select(func.count(Tag.id)).where(Tag.archived.is_(False))) or 0,
             "annotators": _count(session, Annotator.id),
             "answered_images": session.scalar(select(func.count(Label.image_row.distinct()))) or 0,

@@ -295,7 +295,7 @@ def test_rounds_tells_why_it_cannot_propose(workspace: Workspace, serve: Opened)
     app = run("rounds")
     next(button for button in app.button if button.label == "Propose a round").click().run()
     assert not app.exception
-    assert app.warning
+    assert app.error
 
 
 def test_export_offers_a_file_of_each_format(trained: Workspace, serve: Opened) -> None:
@@ -448,7 +448,8 @@ def test_rounds_shows_how_far_each_audit_is_and_what_lies_outside(settled: Works
     app = run("rounds")
     assert "Round 2 waits for audits" in words(app)
     assert {"forecast", "decision"} <= set(app.dataframe[0].value.columns)
-    press(app, "Settle what is proved")
+    assert "0 of 4 sets are proved" in words(app) and "4 sets whose audit is not at its end are given up" in words(app)
+    press(app, "Settle what is proved and end the round")
     assert rounds.history(settled)[-1]["status"] == "settled"
 
 
