@@ -93,6 +93,24 @@ def test_label_and_verify_need_no_scrolling_down(browser: Browser, served: Serve
             open_whole(page, served, name)
             lowest = page.locator(".foot").evaluate("foot => foot.getBoundingClientRect().bottom")
             assert lowest <= height, name
+            for chips in page.locator(".chips").all():  # all that Enter answers is on the screen
+                assert chips.evaluate("chips => chips.scrollHeight <= chips.clientHeight")
+
+
+def test_on_a_phone_an_answer_needs_no_scrolling(browser: Browser, served: Served) -> None:
+    with browser.new_context(viewport={"width": 390, "height": 844}) as context:
+        page = context.new_page()
+        label = LabelPage(page, served)
+        for _ in range(3):
+            row = label.painted()
+            page.locator(".chip").last.scroll_into_view_if_needed()
+            accept = page.locator("[data-do=accept]")
+            box = accept.bounding_box()
+            assert box and box["y"] + box["height"] <= 844
+            page.mouse.click(box["x"] + 20, box["y"] + 10)
+            until(lambda row=row: label.painted() != row)
+            picture = page.locator(".stage img[data-part=picture]:not([hidden])").bounding_box()
+            assert picture and picture["y"] >= 0
 
 
 def test_nothing_moves_when_pictures_arrive(page: Page, served: Served) -> None:

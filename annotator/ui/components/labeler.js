@@ -109,8 +109,8 @@ class Labeler {
 
   frame() {
     const w = this.words;
-    const button = (name, key, keys, kind = "") => `<button type="button" class="${kind}" data-do="${name}"
-      aria-keyshortcuts="${keys}"><span>${w[name]}</span><kbd>${key}</kbd></button>`;
+    const button = (name, key, keys, kind = "", more = "") => `<button type="button" class="${kind}" data-do="${name}"
+      aria-keyshortcuts="${keys}"><span>${w[name]}</span>${more}<kbd>${key}</kbd></button>`;
     return `
 <div class="label" role="group" aria-label="${w.label}">
   <div class="stage" data-part="stage"><img data-part="picture" alt="" hidden>
@@ -121,7 +121,7 @@ class Labeler {
     <div class="chips" data-part="chips" role="group" aria-label="${w.tags}"></div>
     <div data-part="add"></div>
     <div class="actions">
-      ${button("accept", "Enter", "Enter", "primary")}
+      ${button("accept", "Enter", "Enter", "primary", '<span class="counts" data-part="counts"></span>')}
       ${button("nothing", "n", "n")}${button("undo", "u", "u Backspace")}
       ${button("skip", "→", "ArrowRight")}${button("skipFor", "s", "s")}${button("explain", "e", "e")}${button("help", "h", "h")}
     </div>
@@ -202,11 +202,13 @@ class Labeler {
       question.states ??= this.initial(question);
       this.drawChips();
       if (this.why.isOpen) this.why.show(question.image, QUIET.includes(question.kind));
+      this.part("stage").scrollIntoView({ block: "nearest" }); // on a phone the button is a screen below
     } else {
       if (this.closed && this.exhausted) empty.textContent = this.closed;
       else if (this.exhausted) empty.replaceChildren(nothingLeft(this.words, () => this.refill()));
       else empty.textContent = this.words.fetching;
       this.part("chips").replaceChildren();
+      this.part("counts").textContent = "";
       this.why.close();
     }
     this.began = performance.now();
@@ -254,8 +256,13 @@ class Labeler {
       }),
     );
     const focused = this.focusedChip()?.dataset.tag;
-    this.part("chips").replaceChildren(...chips);
+    const place = this.part("chips");
+    place.replaceChildren(...chips);
     chips.forEach((chip) => this.drawChip(chip, states));
+    place.style.setProperty("--rows", Math.ceil(chips.length / 2));
+    place.classList.remove("many");
+    place.classList.toggle("many", place.scrollHeight > place.clientHeight); // what is answered has to be on the screen
+    this.drawCounts(states);
     if (focused) this.chip(focused)?.focus();
   }
 
@@ -267,8 +274,16 @@ class Labeler {
     chip.querySelector(".mark").textContent = MARK[state];
     chip.classList.toggle("implied", cause !== undefined);
     if (cause !== undefined) {
-      chip.querySelector(".source").textContent = put(this.words.follows, { tag: this.names.get(cause) ?? `#${cause}` });
+      chip.title = put(this.words.follows, { tag: this.names.get(cause) ?? `#${cause}` });
+      chip.querySelector(".source").textContent = chip.title;
     }
+  }
+
+  // Unmarked tags are answered too: as absent.
+  drawCounts(states) {
+    const count = (state) => [...states.values()].filter((one) => one === state).length;
+    const words = count(UNKNOWN) ? this.words.countsUnsure : this.words.counts;
+    this.part("counts").textContent = put(words, { present: count(PRESENT), absent: count(ABSENT), unsure: count(UNKNOWN) });
   }
 
   chip(tag) {
@@ -298,8 +313,9 @@ class Labeler {
     });
     const drawn = this.relations.none && all.every(([tag]) => this.chip(tag));
     this.trail.setAll(all);
-    if (drawn) all.forEach(([tag]) => this.drawChip(this.chip(tag), this.trail.question.states));
-    else this.drawChips(); // what follows changes with it
+    if (!drawn) return this.drawChips(); // what follows changes with it
+    all.forEach(([tag]) => this.drawChip(this.chip(tag), this.trail.question.states));
+    this.drawCounts(this.trail.question.states);
   }
 
   toggle(tag) {
