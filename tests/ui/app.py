@@ -148,10 +148,13 @@ class VerifyPage:
             self.page.locator("[role=option]", has_text=tag).first.wait_for()
             self.page.keyboard.press("Enter")
         question.wait_for()
+        self.painted()
+        self.page.locator(".cell").first.and_(self.page.locator(":focus")).wait_for()  # the keys are the cells' again
+
+    def painted(self) -> None:
         images = self.page.locator(".cell img")
         images.first.wait_for()
         until(lambda: images.evaluate_all("all => all.length && all.every((one) => one.naturalWidth)"))
-        self.page.locator(".cell").first.and_(self.page.locator(":focus")).wait_for()  # the keys are the cells' again
 
     def rows(self) -> list[int]:
         script = "all => all.map((one) => Number(one.src.split('/').at(-1)))"

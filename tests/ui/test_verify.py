@@ -1,12 +1,17 @@
 """Verify in a real browser: a page of pictures of one tag, its exceptions, and what reaches the store."""
 
+from pathlib import Path
+
+import numpy as np
 import pytest
 from playwright.sync_api import Page
 from sqlalchemy import select
 
-from annotator.services import gold, tasks
+from annotator.services import gold, labelling, rounds, status, tasks
+from annotator.services.scripted import read_truth
 from annotator.terms import LabelState, TaskKind
 from db.models import Skip, Task
+from tests.services.worlds import put_model
 from tests.ui.app import PERSON, Served, VerifyPage, tag_id, until
 
 pytestmark = pytest.mark.browser
@@ -145,3 +150,28 @@ def test_what_is_known_is_shown_at_once_where_the_answer_was_another_one(page: P
     finally:
         served.workspace.change_project(gold_share=0)
         gold.remove(served.workspace, known)
+
+
+def test_answered_audits_are_counted_off_and_enter_goes_on_with_the_next_tag(
+    page: Page, served: Served, scenes: Path
+) -> None:
+    truth = read_truth(served.workspace, scenes / "labels.csv")
+    put_model(served.workspace, truth, np.where(truth.labels == LabelState.POSITIVE, 0.995, 0.005))
+    served.workspace.change_project(precision=0.8, recall=0.8, confidence=0.8)
+    rounds.propose(served.workspace, "other", whole_images=0)
+    first, second, *_ = status.waiting_tags(served.workspace)
+    verify = VerifyPage(page, served, first["name"])
+    answered = len(verify.rows())
+    button = page.locator("[data-part=waiting] button").first
+    assert button.text_content() == f"{first['name']} {first['count']}"
+    page.keyboard.press("Enter")
+    page.locator("[data-part=waiting]", has_text=f"{first['name']} {first['count'] - answered}").wait_for()
+    verify.painted()
+    everything = [(row, first["id"], LabelState.NEGATIVE) for row in range(len(truth.labels))]
+    labelling.set_labels(served.workspace, "other", everything)
+    page.keyboard.press("Enter")
+    page.get_by_role("button", name="audits wait").and_(page.locator(":focus")).wait_for()
+    assert not page.locator(".links a", has_text="Verify").count()
+    page.keyboard.press("Enter")
+    page.locator(".question", has_text=f": {second['name']}").wait_for()
+    verify.painted()

@@ -73,6 +73,7 @@ class Verify {
     this.data = data;
     this.turningUntil = 0;
     this.work.renew(data);
+    this.drawWaiting();
     if (other) this.chooseById(data.tag);
   }
 
@@ -133,8 +134,11 @@ class Verify {
 
   // The tag
 
-  // Tags whose audits wait come with a button each: their answers settle the most.
-  drawWaiting() {
+  // Tags whose audits wait come with a button each: their answers settle the most. Pages answered since count.
+  drawWaiting(answered = 0) {
+    this.data.waiting = this.data.waiting
+      .map((one) => (one.id === this.tag?.id ? { ...one, count: one.count - answered } : one))
+      .filter(({ count }) => count > 0);
     const line = this.part("waiting");
     line.hidden = !this.data.waiting.length;
     line.replaceChildren(element("span", "", this.words.auditsWait));
@@ -300,7 +304,9 @@ class Verify {
   decideDefault() {
     this.defaultState = { present: PRESENT, absent: ABSENT }[this.unmarked] ?? this.proposed();
     const words = this.defaultState === PRESENT ? this.words.markAbsent : this.words.markPresent;
-    this.part("question").textContent = put(words, { tag: this.tag?.name ?? "" });
+    const question = this.part("question");
+    question.textContent = put(words, { tag: this.tag?.name ?? "" });
+    question.dataset.unmarked = NAMES[this.defaultState];
   }
 
   // An audit's page is all of one sort. Pages of best guesses are taken as absent when fewer than half are likely.
@@ -319,7 +325,7 @@ class Verify {
     const empty = this.part("empty");
     empty.hidden = this.page.length > 0;
     if (this.finished && this.closed) empty.textContent = this.closed;
-    else if (this.finished) empty.replaceChildren(nothingLeft(this.words, () => this.load()));
+    else if (this.finished) this.showNothingLeft(empty);
     else empty.textContent = this.words.fetching;
     this.cells.show(this.page, (cell) => this.draw(cell));
     this.began = performance.now();
@@ -327,6 +333,18 @@ class Verify {
     this.work?.show();
     const active = this.root.getRootNode().activeElement;
     if (this.page.length && !active?.matches?.("input")) this.cells.focus(Math.max(0, focus));
+  }
+
+  // Nothing of this tag: on to the next one whose audits wait, by Enter.
+  showNothingLeft(place) {
+    place.replaceChildren(nothingLeft(this.words, () => this.load()));
+    const next = this.data.waiting.find(({ id }) => id !== this.tag?.id);
+    if (!next) return;
+    const button = element("button", "primary", put(this.words.nextTag, { tag: next.name, n: next.count }));
+    button.type = "button";
+    button.addEventListener("click", () => this.choose(next));
+    place.querySelector(".links").prepend(button);
+    button.focus();
   }
 
   draw(cell) {
@@ -363,6 +381,7 @@ class Verify {
     const labels = seen.map((cell) => [cell.image, this.tag.id, this.stateOf(cell)]);
     const given = this.work.push(labels, { tasks: seen.map((cell) => cell.task), tag: this.tag.id, began: this.began });
     for (const cell of seen) this.answered.add(cell.task);
+    this.drawWaiting(seen.filter(({ kind }) => kind === "audit").length);
     this.done.push({ ...given, cells: seen, defaultState: this.defaultState });
     this.done.splice(0, this.done.length - UNDONE_PAGES);
     this.work.here += seen.length;

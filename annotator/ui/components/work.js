@@ -236,7 +236,7 @@ export function element(kind, className = "", text = "") {
 export function nothingLeft(words, again) {
   const box = document.createDocumentFragment();
   const links = element("span", "links");
-  for (const [address, name] of words.elsewhere) {
+  for (const [address, name] of words.elsewhere.filter(([address]) => address !== location.pathname)) {
     const link = element("a", "", name);
     link.href = address;
     links.append(link);
