@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+from typer.core import TyperGroup
 
 from annotator.commands import labels, learning, people, quality, review, rounds, tags
 from annotator.commands.base import DEFAULT_FOLDER, AsJson, Folder, bar, opened, say_error, show
@@ -19,9 +20,19 @@ if TYPE_CHECKING:
     from annotator.services.embedding import EmbedReport
 
 LOCAL = "127.0.0.1"
+FIRST = ("init", "import", "import-labels", "embed", "ui", "label", "train", "round", "export", "status")
+
+
+class InOrder(TyperGroup):
+    """Help names the commands in the order in which a project needs them."""
+
+    def list_commands(self, ctx: Any) -> list[str]:
+        return sorted(super().list_commands(ctx), key=lambda name: FIRST.index(name) if name in FIRST else len(FIRST))
+
 
 app = typer.Typer(
     name="annotator",
+    cls=InOrder,
     help="Tag large image collections with several tags per image, with few answers and a proof of quality.",
     no_args_is_help=True,
     add_completion=False,

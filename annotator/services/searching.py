@@ -60,7 +60,13 @@ def by_words_or_tag(workspace: Workspace, words: str, k: int) -> list[Hit]:
     if has_texts(workspace):
         return by_words(workspace, words, k)
     with workspace.reading() as session:
-        tag = find_tag(session, words)
+        try:
+            tag = find_tag(session, words)
+        except UnknownNameError as error:
+            raise MissingError(
+                f"{error}; the backbone {current_backbone(workspace)} knows no words: type a tag's name, or embed with "
+                "one that does, such as open_clip"
+            ) from error
     board = suggesting.current(workspace)
     if board is None:
         raise MissingError("nothing is scored yet; answer some questions and train first")

@@ -6,7 +6,7 @@ import pandas as pd
 import streamlit as st
 
 from annotator.errors import AnnotatorError
-from annotator.services import pictures, vocabulary_changes, vocabulary_doctor, vocabulary_list
+from annotator.services import pictures, vocabulary, vocabulary_changes, vocabulary_doctor, vocabulary_list
 from annotator.services.label_store import UNDO
 from annotator.terms import RelationKind
 from annotator.ui import Visit, plain
@@ -68,6 +68,7 @@ def show_done() -> None:
     if DONE in st.session_state:
         how, text = st.session_state.pop(DONE)
         (st.warning if how == "warning" else st.success)(plain(text))
+        st.toast(plain(text))  # what was pressed may be far below
 
 
 def _act(act: Any, visit: Visit, *arguments: Any, **named: Any) -> None:
@@ -84,10 +85,10 @@ def _act(act: Any, visit: Visit, *arguments: Any, **named: Any) -> None:
 
 
 def adding(visit: Visit) -> None:
-    with (
-        st.popover(say("vocabulary.add"), width="stretch"),
-        st.form("vocabulary_add", clear_on_submit=True, border=False),
-    ):
+    with visit.workspace.reading() as session:
+        # Empty again after each new tag, and as it was after a mistake.
+        key = f"vocabulary_add_{vocabulary.count(session)}"
+    with st.popover(say("vocabulary.add"), width="stretch"), st.form(key, border=False):
         name, parent = st.text_input(say("vocabulary.name")), st.text_input(say("vocabulary.parent"))
         if st.form_submit_button(say("vocabulary.preview")):
             propose(visit, "add", name=name, parent=parent or None)
