@@ -19,7 +19,7 @@ from filelock import FileLock, Timeout
 from annotator.arrays import write_whole
 from annotator.errors import AnnotatorError, MissingError, UnknownNameError
 from annotator.progress import Cancelled, Progress
-from annotator.services.rights import Right, needs, require
+from annotator.services.rights import Right, needs, note, require
 from annotator.terms import JobState
 from annotator.workspace import Workspace
 
@@ -69,7 +69,10 @@ class Job:
 def _import(workspace: Workspace, arguments: dict[str, Any], progress: Progress) -> dict[str, Any]:
     from annotator.services.importing import import_pictures
 
-    return asdict(import_pictures(workspace, arguments["paths"], progress=progress))
+    report = asdict(import_pictures(workspace, arguments["paths"], progress=progress))
+    if arguments.get("embed"):
+        _embed(workspace, {}, progress)
+    return report
 
 
 def _import_labels(workspace: Workspace, arguments: dict[str, Any], progress: Progress) -> dict[str, Any]:
@@ -151,7 +154,7 @@ NEEDED = {"import": Right.IMPORT, "import_labels": Right.IMPORT, "export": Right
 """What asking for a kind needs beside the right to start long work: the worker itself may do everything."""
 
 
-@needs(Right.TRAIN)
+@needs(Right.TRAIN, logged=False)
 def enqueue(workspace: Workspace, kind: str, **arguments: Any) -> str:
     """Ask the worker for `kind`; the job's id. A waiting or running job of the kind is not doubled."""
     if kind not in KINDS:
@@ -164,7 +167,9 @@ def enqueue(workspace: Workspace, kind: str, **arguments: Any) -> str:
         handle: Any = client.dbos.enqueue(
             {"queue_name": QUEUE, "workflow_name": WORKFLOW, "app_version": APPLICATION_VERSION}, kind, arguments
         )
-        return str(handle.get_workflow_id())
+        asked = str(handle.get_workflow_id())
+    note(workspace, "jobs.enqueue", {"kind": kind, **arguments})
+    return asked
 
 
 def list_jobs(workspace: Workspace, newest: int = 20) -> list[Job]:
@@ -339,17 +344,18 @@ def _retrain_when_due(workspace: Workspace, asked: int) -> int:
 
 
 def _pick_when_low(workspace: Workspace, picked_at: int) -> int:
-    """Ask for new questions when few wait; the number of answered images it was asked at last.
+    """Ask for new questions when few wait; the number of answered images and questions it was asked at last.
 
     Not again at the same number: then nothing is left to be picked.
     """
-    from annotator.services import picking
+    from annotator.services import picking, tasks
     from annotator.services.labelling import answered_count
 
     if not picking.is_low(workspace):
         return picked_at
     with workspace.reading() as session:
-        answered = answered_count(session)
+        # Of images of which something was said before only the questions tell that they were answered.
+        answered = answered_count(session) + tasks.done_count(session)
     if answered != picked_at:
         enqueue(workspace, "pick")
     return answered

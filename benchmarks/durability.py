@@ -35,6 +35,7 @@ PICTURES = 3000
 TAGS = 6
 A_SECOND = 20
 CUT_SECONDS = (0.5, 3.0)
+STALLED_SECONDS = 120
 PERSON = "me"
 
 
@@ -61,18 +62,18 @@ class Wire:
     def _accept(self) -> None:
         while True:
             near, _ = self.listener.accept()
-            if self.is_cut:
-                near.close()
-                continue
             try:
+                if self.is_cut:
+                    raise ConnectionRefusedError
                 far = socket.create_connection(("127.0.0.1", self.to_port), timeout=5)
             except OSError:
                 near.close()
                 continue
-            for here, there in ((near, far), (far, near)):
-                here.settimeout(None)
-                self.open.add(here)
-                threading.Thread(target=self._pump, args=(here, there), daemon=True).start()
+            far.settimeout(None)
+            # Before the first thread, which may close both at once.
+            self.open |= {near, far}
+            for ends in ((near, far), (far, near)):
+                threading.Thread(target=self._pump, args=ends, daemon=True).start()
 
     def _pump(self, here: socket.socket, there: socket.socket) -> None:
         with suppress(OSError):
@@ -143,13 +144,17 @@ def _saved(page: Page) -> bool:
 def _label(page: Page, answers: int, rng: random.Random, trouble: Troubles) -> list[dict[str, Any]]:
     """Press until so many were accepted and all troubles are over; (row, states) of each, as on the screen."""
     said: list[dict[str, Any]] = []
+    last = time.monotonic()
     while len(said) < answers or not trouble.ended.is_set():
         began = time.monotonic()
+        if began - last > STALLED_SECONDS:
+            raise TimeoutError(f"no answer was accepted for {STALLED_SECONDS} s; {len(said)} were before")
         page.keyboard.press(str(rng.randint(1, TAGS)))
         shown = _screen(page)
         page.keyboard.press("Enter")
         if shown and _here(page) > shown["here"]:
             said.append(shown)
+            last = began
         time.sleep(max(0.0, 1 / A_SECOND - (time.monotonic() - began)))
     return said
 

@@ -2,7 +2,8 @@
 
 import streamlit as st
 
-from annotator.services import arriving, status
+from annotator.services import arriving
+from annotator.services.image_facts import image_count
 from annotator.ui import Visit, attempt, open_page, plain
 from annotator.ui.arrivals import source, uploaded
 from annotator.ui.label_import import labels
@@ -20,17 +21,16 @@ def pictures(visit: Visit) -> None:
         path = st.text_input(say("import.folder"), help=say("import.folder_help"))
         files = []
     else:
-        files = st.file_uploader(say("import.files"), type=PICTURES, accept_multiple_files=True)
+        files = st.file_uploader(say("import.files"), type=PICTURES, accept_multiple_files=True, key="picture files")
         path = ""
     embed = st.checkbox(say("import.embed"), value=True, help=say("import.embed_help"))
     if st.button(say("import.start"), type="primary", disabled=not (path or files)):
         with attempt():
             # The folder, not its files: a list among them would be followed to wherever it leads.
-            chosen = str(uploaded(visit, files)[0].parent) if files else arriving.reachable(visit.workspace, path)
-            ask(visit, "import", paths=[chosen])
-            if embed:
-                ask(visit, "embed")
-    worker(visit, "import", "embed")
+            kept = uploaded(visit, files)[0].parent if files else None
+            chosen = arriving.reachable(visit.workspace, path, pictures=True) if kept is None else str(kept)
+            ask(visit, "import", paths=[chosen], embed=embed)
+    worker(visit, "import")
     last = last_done(visit, "import")
     if last is not None and last.result:
         brought(last.result)
@@ -49,4 +49,6 @@ def brought(done: dict) -> None:
 
 visit = open_page("import", wide=False)
 pictures(visit)
-labels(visit, any_pictures=bool(status.status(visit.workspace)["images"]))
+with visit.workspace.reading() as session:
+    any_pictures = image_count(session) > 0
+labels(visit, any_pictures=any_pictures)

@@ -11,6 +11,7 @@ from typing import Any
 
 from annotator.arrays import write_whole
 from annotator.errors import ForbiddenError, MissingError, UsageError
+from annotator.importers.tables import LIST_SUFFIXES
 from annotator.progress import Progress, silent
 from annotator.services import rights
 from annotator.services.import_options import ImportOptions
@@ -38,16 +39,18 @@ def keep(workspace: Workspace, files: Sequence[tuple[str, bytes]]) -> list[Path]
     folder.mkdir(parents=True, exist_ok=True)
     kept = [folder / name for name in _safe_names(name for name, _ in files)]
     for file, (_, content) in zip(kept, files, strict=True):
-        write_whole(file, content)
+        if not file.exists():  # written anew it would look like another file
+            write_whole(file, content)
     return kept
 
 
 @needs(Right.IMPORT, logged=False)
-def reachable(workspace: Workspace, path: str) -> str:
+def reachable(workspace: Workspace, path: str, *, pictures: bool = False) -> str:
     """`path`, for the worker to read: a file or folder of the server's machine, or a URL.
 
     Where people sign in, an admin of the app need not be who owns the machine: only what lies below the folders of
-    ANNOTATOR_IMPORT_FROM may be read. Raises ForbiddenError, and MissingError where nothing is there.
+    ANNOTATOR_IMPORT_FROM may be read, nothing of the workspace itself, and no list of `pictures`, which may lead
+    anywhere. Raises ForbiddenError, and MissingError where nothing is there.
     """
     path = path.strip()
     if not path:
@@ -62,12 +65,15 @@ def reachable(workspace: Workspace, path: str) -> str:
     except (OSError, ValueError, RuntimeError) as error:  # a name too long, a zero in it, ~ of nobody
         raise UsageError(f"{path[:100]!r} is no path: {error}; correct it") from error
     folders = workspace.settings.import_folders
-    if not alone and not any(whole.is_relative_to(folder.resolve()) for folder in folders):
+    below = any(whole.is_relative_to(folder.resolve()) for folder in folders)
+    if not alone and (not below or whole.is_relative_to(workspace.folder.resolve())):
         named = ", ".join(map(str, folders)) or "none is named"
         raise ForbiddenError(
             f"{path} is not below a folder that ANNOTATOR_IMPORT_FROM names ({named}); upload the files, name the "
             "folder there and start the app anew, or import it at the command line"
         )
+    if not alone and pictures and whole.suffix.lower() in LIST_SUFFIXES:
+        raise ForbiddenError(f"{path} is a list, which may lead anywhere; name the folder of the pictures instead")
     if not there:
         raise MissingError(f"{whole} does not exist on the server's machine; correct the path")
     return str(whole)
@@ -114,5 +120,6 @@ def _safe_names(names: Iterable[str]) -> list[str]:
 def _safe_name(name: str) -> str:
     """Otherwise as it was: labels files find pictures by it."""
     last = re.split(r"[/\\]", name)[-1]
-    clean = re.sub(r'[\x00-\x1f\x7f<>:"|?*]', "_", last).lstrip(". ").rstrip()
-    return clean.encode(errors="replace")[-LONGEST_NAME:].decode(errors="ignore") or "file"  # the ending stays
+    clean = re.sub(r'[\x00-\x1f\x7f<>:"|?*]', "_", last)
+    short = clean.encode(errors="replace")[-LONGEST_NAME:].decode(errors="ignore")  # the ending stays
+    return short.lstrip(". ").rstrip() or "file"

@@ -25,6 +25,7 @@ from db.models import Label, LabellingSession, Model, Task
 
 CALIBRATION_REASON = "drawn at random: it measures the model and never trains it"
 RANDOM_REASON = "drawn at random"
+PARTLY_REASON = "some of its tags were said before and are marked"
 QUESTIONS_EACH = 60  # that wait for each person at work: twelve are on a screen ahead, a training takes some seconds
 DRAWN_FOR_EACH = 4  # rows looked at for one that is free
 DRAWS = 4  # at most: where nearly all is answered, the worker finds the rest
@@ -51,19 +52,22 @@ def refill(workspace: Workspace, count: int | None = None, strategy: str | None 
         kept = Task.annotator_id.is_not(None) | Task.round_number.is_not(None)
         held = set(session.scalars(select(Task.image_row).where(Task.done_at.is_(None), Task.tag_id.is_(None), kept)))
         only_bulk = _only_in_bulk(session)
-        seen_whole = set(
-            session.scalars(select(Task.image_row).where(Task.tag_id.is_(None), Task.done_at.is_not(None)))
-        )
     open_rows = _unanswered(snapshot, held, only_bulk)
     random_rows = open_rows[snapshot.in_split(Split.VALIDATION)[open_rows]]
     pick_rows = open_rows[snapshot.in_split(Split.TRAIN)[open_rows]]
-    partly = _partly(snapshot, held | seen_whole) if len(pick_rows) < count else pick_rows[:0]
-    pick_rows = np.concatenate([pick_rows, partly])
     wanted = min(len(random_rows), round(count * project.random_share))
     drawn = rng.choice(random_rows, wanted, replace=False)
     waiting = np.array(sorted(held), np.int64)
     waiting = waiting[snapshot.in_split(Split.TRAIN)[waiting]]
     picks = _picked(workspace, snapshot, (pick_rows, waiting), count - wanted, strategy, rng)
+    partly: list[tuple[TaskKind, int, str]] = []
+    if len(picks) < count - wanted:
+        waiting = np.concatenate([waiting, np.array([row for _, row, _ in picks], np.int64)])
+        rows = (_partly(workspace, snapshot, held), waiting)
+        found = _picked(workspace, snapshot, rows, count - wanted - len(picks), strategy, rng)
+        # No random slice: what somebody chose to say something of is no random sample.
+        partly = [(TaskKind.PICK, row, PARTLY_REASON) for _, row, _ in found]
+        picks += partly
     why = {row: (kind, row, reason) for kind, row, reason in _mixed(drawn, picks, rng)}
     votes = {row: votes_wanted(project, snapshot.sha256[row]) for row in why}
     with workspace.transaction() as session:
@@ -71,7 +75,7 @@ def refill(workspace: Workspace, count: int | None = None, strategy: str | None 
         tasks.replace_picks(
             session,
             [_task(*why[row], place) for place, row in tasks.copies(list(why), votes)],
-            partly.tolist(),
+            [row for _, row, _ in partly],
         )
         session.flush()
         return tasks.free_count(session, None)
@@ -154,8 +158,11 @@ def _unanswered(snapshot: Snapshot, held: set[int], only_bulk: list[int]) -> NDA
     return np.flatnonzero(free)
 
 
-def _partly(snapshot: Snapshot, left_out: set[int]) -> NDArray[np.int64]:
-    """Training images of which people said some tags only, in Verify or by an import, but for `left_out`."""
+def _partly(workspace: Workspace, snapshot: Snapshot, held: set[int]) -> NDArray[np.int64]:
+    """Training images of which people said some tags only, in Verify or by an import, and never saw the whole."""
+    with workspace.reading() as session:
+        done = select(Task.image_row).where(Task.tag_id.is_(None), Task.done_at.is_not(None))
+        left_out = held.union(session.scalars(done))
     by_people = np.isin(snapshot.origins, (Origin.HUMAN, Origin.REVIEW, Origin.TRUTH))
     is_open = (snapshot.origins == Origin.NOBODY).any(axis=1)
     said = by_people.any(axis=1) & is_open & snapshot.in_split(Split.TRAIN)

@@ -9,7 +9,7 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from annotator.services import picking, rounds, suggesting, tasks
-from annotator.services.image_facts import decided, is_large, names_of, splits_of
+from annotator.services.image_facts import decided, is_gold, is_large, names_of, splits_of
 from annotator.services.label_store import parts
 from annotator.services.overlap import votes_for
 from annotator.services.people import tidy
@@ -68,7 +68,9 @@ def described(workspace: Workspace, annotator: str, asked: Sequence[Task]) -> li
             )
         }
         names = names_of(session, rows)
-        answered = _answered(session, annotator, rows)
+        answered = _known(session, [task.image_row for task in asked if task.reason == picking.PARTLY_REASON])
+        for row, said in _answered(session, annotator, rows).items():
+            answered[row] = answered.get(row, {}) | said
         archived = set(session.scalars(select(Tag.id).where(Tag.archived.is_(True))))
         order = list(
             session.scalars(select(Tag.id).where(Tag.archived.is_(False)).order_by(Tag.id).limit(2 * SHOWN_TAGS))
@@ -106,6 +108,19 @@ def _answered(session: Session, annotator: str, rows: Sequence[int]) -> dict[int
         for row, tag_id, state in session.execute(query.where(Label.image_row.in_(part))):
             found.setdefault(row, {})[tag_id] = int(state)
     return found
+
+
+def _known(session: Session, rows: Sequence[int]) -> dict[int, dict[int, int]]:
+    """What people said on `rows` without contradiction, gold apart: an answer to the rest must not deny it unseen."""
+    said: dict[int, dict[int, set[int]]] = {}
+    query = select(Label.image_row, Label.tag_id, Label.state).where(~is_gold(), Label.kind != TaskKind.GOLD)
+    for part in parts(rows):
+        for row, tag_id, state in session.execute(query.where(Label.image_row.in_(part))):
+            said.setdefault(row, {}).setdefault(tag_id, set()).add(int(state))
+    return {
+        row: {tag_id: states.pop() for tag_id, states in by_tag.items() if len(states) == 1}
+        for row, by_tag in said.items()
+    }
 
 
 def _shown(board: suggesting.Board | None, task: Task, order: list[int], archived: set[int]) -> list[dict[str, Any]]:

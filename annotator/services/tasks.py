@@ -148,11 +148,9 @@ def replace_picks(session: Session, picks: list[Task], partly: Collection[int] =
     rows = [pick.image_row for pick in picks]
     answered = select(Label.image_row).where(Label.image_row.in_(rows), Label.kind.not_in(NO_ANSWER))
     taken = set(session.scalars(answered)).difference(partly)
-    taken |= set(
-        session.scalars(
-            select(Task.image_row).where(Task.image_row.in_(rows), Task.tag_id.is_(None), Task.done_at.is_(None))
-        )
-    )
+    whole = select(Task.image_row).where(Task.tag_id.is_(None))
+    taken |= set(session.scalars(whole.where(Task.image_row.in_(rows), Task.done_at.is_(None))))
+    taken |= set(session.scalars(whole.where(Task.image_row.in_(list(partly)), Task.done_at.is_not(None))))
     session.add_all(pick for pick in picks if pick.image_row not in taken)
 
 
@@ -180,6 +178,11 @@ def copies(rows: Sequence[int], votes: Mapping[int, int]) -> Iterator[tuple[int,
         for place, row in enumerate(rows):
             if copy < votes.get(row, 1):
                 yield place + copy * len(rows), row
+
+
+def done_count(session: Session) -> int:
+    """Questions about whole images that were answered."""
+    return session.scalar(select(func.count(Task.id)).where(Task.tag_id.is_(None), Task.done_at.is_not(None))) or 0
 
 
 def free_count(session: Session, tag_id: int | None) -> int:

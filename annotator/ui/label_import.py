@@ -35,7 +35,7 @@ def labels(visit: Visit, *, any_pictures: bool) -> None:
     if source("labels", visit) == "path":
         path = st.text_input(say("import.labels_path"), help=say("import.labels_path_help"))
     else:
-        file = st.file_uploader(say("import.labels_upload"), help=say("import.labels_path_help"))
+        file = st.file_uploader(say("import.labels_upload"), help=say("import.labels_path_help"), key="labels file")
         files = [] if file is None else [file]
     options = _choose()
     if st.button(say("import.preview"), disabled=not (path or files)):
@@ -45,7 +45,7 @@ def labels(visit: Visit, *, any_pictures: bool) -> None:
     worker(visit, "import_labels")
     last = last_done(visit, "import_labels")
     if last is not None:
-        _shown(visit, {**(last.result or {}), "job": last.id})
+        _shown(visit, {**(last.result or {}), "job": last.id}, options)
 
 
 def _choose() -> Options:
@@ -70,8 +70,8 @@ def _choose() -> Options:
     }
 
 
-def _shown(visit: Visit, report: Report) -> None:
-    """What was, or would be, done; a preview can be changed and carried out."""
+def _shown(visit: Visit, report: Report, options: Options) -> None:
+    """What was, or would be, done; a preview can be changed and carried out, under the `options` it was made with."""
     preview = bool(report["preview"])
     words = {"name": Path(report["path"]).name, "format": report["format"]}
     (st.info if preview else st.success)(plain(say("import.previewed" if preview else "import.imported", **words)))
@@ -80,7 +80,7 @@ def _shown(visit: Visit, report: Report) -> None:
         st.markdown(f"**{say('import.tags')}**", help=say("import.tags_help") if preview else None)
         chosen = _tags(visit, report, editable=preview)
         if preview:
-            _carry_out(visit, report, chosen)
+            _carry_out(visit, report, chosen, options)
     _problems(visit, report)
 
 
@@ -99,41 +99,44 @@ def _figures(report: Report) -> None:
 def _tags(visit: Visit, report: Report, *, editable: bool) -> dict[str, str]:
     """The table of tags; as a map of those that are not found by themselves."""
     frame = pd.DataFrame(report["tags"])
-    frame["to"] = frame["to"].where(frame["how"] != UNKNOWN, "")  # there it holds a hint for the command line
     columns = {name: say(f"import.col_{name}") for name in ("name", "to", "how", "labels")}
     if not editable:
         table(frame.rename(columns=columns))
         return {}
+    leave = say("import.leave_out")
+    # Of a tag that is not here `to` holds a hint for the command line, of one that would be made its own name.
+    frame["to"] = frame["to"].mask(frame["how"].isin((UNKNOWN, NEW)), "").mask(frame["how"] == LEFT_OUT, leave)
     with visit.workspace.reading() as session:
         names = [tag.name for tag in live_tags(session)]
-    new = frame.loc[frame["how"] == NEW, "to"].tolist()
     edited = st.data_editor(
         frame,
         key=f"tags of {report['job']}",
         hide_index=True,
         width="stretch",
         disabled=["name", "how", "labels"],
-        column_config={
-            **columns,
-            "to": st.column_config.SelectboxColumn(columns["to"], options=["", *names, *new]),
-        },
+        column_config={**columns, "to": st.column_config.SelectboxColumn(columns["to"], options=[leave, *names])},
     )
-    before, after = frame["to"].tolist(), [name or "" for name in edited["to"]]
-    said = frame["how"].isin((TABLE, LEFT_OUT)).tolist()
-    rows = zip(frame["name"], before, after, said, strict=True)
-    return {name: to for name, was, to, by_table in rows if by_table or to != was}
+    rows = zip(frame["name"], frame["to"], edited["to"], frame["how"], strict=True)
+    said = {name: to for name, was, to, how in rows if to and (to != was or how in (TABLE, LEFT_OUT))}
+    return {name: "" if to == leave else to for name, to in said.items()}
 
 
-def _carry_out(visit: Visit, report: Report, table_of_tags: dict[str, str]) -> None:
+def _carry_out(visit: Visit, report: Report, table_of_tags: dict[str, str], options: Options) -> None:
     again, forever = st.columns(2)
-    options = {**report["options"], "mapping": None}
+    before = {name: report["options"][name] for name in options}
     asked = {"path": report["path"], "table": table_of_tags}
-    if again.button(say("import.again"), width="stretch", disabled=table_of_tags == report["table"]):
+    changed = table_of_tags != report["table"] or before != options
+    # The keys name the preview on the screen: a press is not to carry out one that ended meanwhile.
+    if again.button(say("import.again"), width="stretch", disabled=not changed, key=f"again {report['job']}"):
         ask(visit, "import_labels", options={**options, "preview": True}, **asked)
         st.rerun()
-    if forever.button(say("import.import"), type="primary", width="stretch"):
+    if forever.button(
+        say("import.import"), type="primary", width="stretch", disabled=before != options, key=f"import {report['job']}"
+    ):
         ask(visit, "import_labels", options={**options, "preview": False}, **asked)
         st.rerun()
+    if before != options:
+        st.caption(say("import.choices_changed"))
 
 
 def _problems(visit: Visit, report: Report) -> None:

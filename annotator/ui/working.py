@@ -34,8 +34,10 @@ def worker(visit: Visit, *kinds: str) -> None:
         bar.progress(min(1.0, share), text=f"{text} ({say('worker.stalled')})" if job.stalled else text)
         if button.button(say("worker.cancel"), key=f"cancel-{job.id}"):
             jobs.cancel(visit.workspace, job.id)
-    for job in [job for job in found if job.state == JobState.FAILED][:1]:
-        st.warning(plain(say("worker.failed", kind=job.kind, error=job.error)))
+    ended = {job.kind: job for job in reversed(found) if not job.is_open}  # the newest of each kind
+    for job in ended.values():
+        if job.state == JobState.FAILED:
+            st.warning(plain(say("worker.failed", kind=job.kind, error=job.error)))
     if not is_open and not kinds:
         st.caption(say("worker.idle"))
     _rerun_when_done(kinds, len(is_open))

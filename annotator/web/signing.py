@@ -22,9 +22,8 @@ from annotator.workspace import Workspace
 COOKIE = "annotator_session"
 DOWNLOAD_SECONDS = 24 * 3600
 TOKEN_SECONDS = 120
-FRESH_SECONDS = (
-    3  # a sign-in that was ended elsewhere may go on for so long; without it each picture would ask the store
-)
+# A sign-in that was ended elsewhere may go on for so long; without it each picture would ask the store.
+FRESH_SECONDS = 3
 LOCAL_HOSTS = {"127.0.0.1", "localhost", "[::1]", "testserver"}
 
 

@@ -98,9 +98,23 @@ def test_where_people_sign_in_only_named_folders_are_read(workspace: Workspace, 
         "http://10.0.0.1/",
         "file:///etc",
     ]
+    (shared / "list.csv").write_text("file\n/etc/passwd\n")
+    with pytest.raises(ForbiddenError, match="name the folder"):
+        arriving.reachable(ada, f"{shared}/list.csv", pictures=True)
     for path in [*outside, str(arriving.keep(ada, [("list.csv", b"file\n/etc/passwd\n")])[0])]:
         with pytest.raises(ForbiddenError, match="ANNOTATOR_IMPORT_FROM"):
             arriving.reachable(ada, path)
+
+
+def test_the_workspace_itself_is_no_place_to_import_from(workspace: Workspace, shared: Path) -> None:
+    """What was uploaded as labels must not come back as a list of pictures."""
+    workspace.settings = Settings(import_from=str(workspace.folder.parent))
+    ada = workspace.acting_for("Ada")
+    uploaded = arriving.keep(ada, [("list.csv", b"file\n/etc/passwd\n")])[0]
+    for pictures in (True, False):
+        with pytest.raises(ForbiddenError):
+            arriving.reachable(ada, str(uploaded), pictures=pictures)
+    assert arriving.reachable(ada, str(shared)) == str(shared)
 
 
 def test_a_table_of_the_page_says_which_tag_is_which(workspace: Workspace) -> None:

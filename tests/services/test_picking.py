@@ -1,3 +1,6 @@
+from datetime import UTC, datetime
+from typing import Any
+
 import numpy as np
 import pytest
 from sqlalchemy import select
@@ -7,6 +10,7 @@ from annotator.errors import UnknownNameError
 from annotator.learning.queries import QUERIES
 from annotator.learning.queries.bandit import ARMS
 from annotator.services import labelling, models, picking, tasks, training
+from annotator.services import questions as questions_service
 from annotator.services.answers import Answer
 from annotator.services.scripted import Truth, answer_from_truth
 from annotator.services.snapshots import take
@@ -127,6 +131,46 @@ def test_images_of_which_only_some_tags_were_said_are_asked_as_a_whole_when_the_
         picking.refill(workspace, COUNT, "random")
     snapshot = take(workspace)
     assert not (snapshot.origins[snapshot.in_split(Split.TRAIN)] == Origin.NOBODY).any()
+
+
+def test_what_was_said_before_is_marked_where_the_rest_is_asked(workspace: Workspace, truth: Truth) -> None:
+    boat, car, *_ = truth.tag_ids
+    rows = range(COUNT)
+    labelling.set_labels(workspace, "import", [(row, boat, LabelState.POSITIVE) for row in rows])
+    labelling.set_labels(workspace, "bea", [(0, boat, LabelState.NEGATIVE), (1, car, LabelState.POSITIVE)])
+    picking.refill(workspace, COUNT, "random")
+    found = {one["image"]: one for one in questions_service.claim(workspace, "anna", None, COUNT)["questions"]}
+    assert found and {one["kind"] for one in found.values()} == {"pick"}
+    for row, one in found.items():
+        said = {} if row == 0 else {boat: 1, car: 1} if row == 1 else {boat: 1}
+        assert one["answered"] == said
+
+
+def test_a_few_new_images_are_asked_before_many_of_which_something_was_said(workspace: Workspace, truth: Truth) -> None:
+    train = np.flatnonzero(take(workspace).in_split(Split.TRAIN)).tolist()
+    labelling.set_labels(workspace, "import", [(row, truth.tag_ids[0], LabelState.POSITIVE) for row in train[5:]])
+    picking.refill(workspace, 20, "random")
+    assert set(train[:5]) <= {row for row, kind, _ in questions(workspace) if kind != TaskKind.CALIBRATION}
+
+
+def test_what_somebody_answered_while_the_queue_was_filled_is_not_asked_again(
+    workspace: Workspace, truth: Truth, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    train = np.flatnonzero(take(workspace).in_split(Split.TRAIN)).tolist()
+    labelling.set_labels(workspace, "import", [(row, truth.tag_ids[0], LabelState.POSITIVE) for row in train])
+    picking.refill(workspace, 20, "random")
+    replace, done = tasks.replace_picks, []
+
+    def late(session: Any, picks: list[Task], partly: Any) -> None:
+        done.extend(session.scalars(select(Task).where(Task.kind == TaskKind.PICK).limit(5)))
+        for task in done:
+            task.done_at = datetime.now(UTC)
+        session.flush()
+        replace(session, picks, partly)
+
+    monkeypatch.setattr(tasks, "replace_picks", late)
+    picking.refill(workspace, COUNT, "random")
+    assert len(done) == 5 and not {task.image_row for task in done} & {row for row, _, _ in questions(workspace)}
 
 
 def test_what_was_seen_as_a_whole_is_not_asked_again_though_tags_of_it_are_open(

@@ -27,6 +27,7 @@ INTERNAL = {
     "accounts.accept_invitation": "the invitation is the right",
     "accounts.invited_as": "counts guesses",
     "rounds.ask_further": "part of claiming questions",
+    "accounts.end_sitting": "a sign-out, of whoever shows the cookie",
     "rights.note": "writes what a marked service did",
 }
 """Services that write and need no right, and why. The rest of those without a mark run inside a marked one, in the

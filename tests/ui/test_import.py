@@ -33,7 +33,12 @@ def stored(served: Served) -> dict[tuple[int, str], int]:
 
 
 def upload(page: Page, place: int) -> Locator:
-    return page.locator("input[type=file]").nth(place)
+    """The field for files, once the page that shows it is drawn to its end: nobody picks a file within that moment."""
+    field = page.locator("input[type=file]").nth(place)
+    field.wait_for(state="attached")
+    page.wait_for_timeout(500)
+    page.locator("[data-testid=stApp][data-test-script-state=notRunning]").wait_for()
+    return field
 
 
 def test_a_project_begins_with_uploads_and_goes_on_with_the_labels_of_another_tool(
@@ -53,18 +58,19 @@ def test_a_project_begins_with_uploads_and_goes_on_with_the_labels_of_another_to
     page.get_by_text("from this browser").click()
     upload(page, 0).set_input_files([*pictures, pictures[0]])
     page.get_by_role("button", name="Import the pictures").click()
-    page.get_by_text("The last import: 3 added, 0 there already, 1 with the content").wait_for()
+    page.get_by_text("The last import: 3 added, 0 there already, 1 with the content").wait_for(timeout=90_000)
     with empty.workspace.reading() as session:
         assert image_count(session) == 3
 
     page.get_by_text("from this browser").nth(1).click()
     upload(page, 1).set_input_files(labels)
+    page.get_by_text("instances.json").wait_for()
     page.get_by_text("What an image does not list is absent").click()
     page.get_by_role("button", name="Preview", exact=True).click()
-    page.get_by_text("Preview of instances.json, as coco: nothing is written yet").wait_for()
+    page.get_by_text("Preview of instances.json, as coco: nothing is written yet").wait_for(timeout=90_000)
     assert stored(empty) == {}
     page.get_by_role("button", name="Import these labels").click()
-    page.get_by_text("instances.json was imported, as coco").wait_for()
+    page.get_by_text("instances.json was imported, as coco").wait_for(timeout=90_000)
     told = stored(empty)
     assert len(told) == 6 and {pair for pair, state in told.items() if state == 1} == {(0, "boat"), (2, "<b>car</b>")}
     page.get_by_role("link", name="Home").first.click()

@@ -31,7 +31,7 @@ class Bulk {
       onLeave: () => this.cells.focus(0),
     });
     this.work = new Work(data, { part, tell, mode: "bulk", inHand: () => [], goOn: (again) => again && this.work.start() });
-    this.letGo = listen(root, (event) => this.key(event));
+    this.letGo = listen(root, (event) => this.key(event), () => this.selectAll(true));
     root.addEventListener("click", (event) => this.click(event));
     this.show();
     this.start();
@@ -204,10 +204,6 @@ class Bulk {
 
   key(event) {
     if (this.work.resting || event.target.closest?.("a, .links button")) return false;
-    if (event.ctrlKey || event.metaKey) {
-      this.selectAll(true);
-      return true;
-    }
     const place = this.cells.focused();
     const button = event.target.closest?.("button:not(.cell)");
     const actions = {

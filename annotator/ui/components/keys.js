@@ -2,16 +2,22 @@
 
 const TYPING = "input, textarea, select, [contenteditable], [role=combobox], [role=radio], [role=slider], [role=option]";
 
-// act(event) says whether it used the key. A key held down acts once, arrows apart. Returns how to let go.
-export function listen(root, act) {
+// act(event) says whether it used the key. A key held down acts once, arrows apart. selectAll, where there is such a
+// thing, is for Ctrl+A. Returns how to let go.
+export function listen(root, act, selectAll = null) {
+  const withAModifier = (event) => {
+    if (!event.ctrlKey && !event.metaKey && !event.altKey) return false;
+    if (selectAll && !event.altKey && event.key.toLowerCase() === "a") {
+      selectAll();
+      event.preventDefault();
+    }
+    return true;
+  };
   const inside = (event) => {
     event.stopPropagation(); // Streamlit's own hot keys look at letters typed here otherwise
     if (event.target.matches?.("input:not([type=radio], [type=range]), [role=option]")) return;
     if (event.target.matches?.("input") && (event.key.startsWith("Arrow") || event.key === " ")) return;
-    if (event.ctrlKey || event.metaKey || event.altKey) {
-      if (event.key.toLowerCase() === "a" && act(event)) event.preventDefault();
-      return;
-    }
+    if (withAModifier(event)) return;
     if (event.repeat && !event.key.startsWith("Arrow")) {
       if (event.key === "Enter" || event.key === " ") event.preventDefault();
       return;
@@ -22,8 +28,7 @@ export function listen(root, act) {
     const target = event.composedPath()[0];
     const pressing = target.matches?.("button, a, [role=button]") && ["Enter", " "].includes(event.key);
     if (event.composedPath().includes(root) || target.matches?.(TYPING) || pressing || !root.isConnected) return;
-    const all = (event.ctrlKey || event.metaKey) && event.key.toLowerCase() === "a";
-    if (event.repeat || ((event.ctrlKey || event.metaKey || event.altKey) && !all)) return;
+    if (event.repeat || withAModifier(event)) return;
     if (act(event)) {
       event.preventDefault();
       event.stopPropagation();

@@ -16,12 +16,13 @@ const RETRY_MS = 1000;
 const UNDONE_PAGES = 20; // that can be taken back
 const TURN_MS = 1200;
 const BELOW = 150; // pixels below the page of pictures: buttons and status
+const audits = (cells) => cells.filter(({ kind }) => kind === "audit").length;
 
 export const mount = (root, data, tell) => new Verify(root, data, tell);
 
 class Verify {
   constructor(root, data, tell) {
-    Object.assign(this, { root, data, tell, words: data.words, tag: null, size: data.size, unmarked: "proposed" });
+    Object.assign(this, { root, data, tell, words: data.words, tag: null, size: data.size, unmarked: "proposed", exhausted: new Set() });
     this.clear();
     root.innerHTML = this.frame();
     const part = (this.part = (name) => root.querySelector(`[data-part="${name}"]`));
@@ -136,13 +137,12 @@ class Verify {
 
   // Tags whose audits wait come with a button each: their answers settle the most. Pages answered since count.
   drawWaiting(answered = 0) {
-    this.data.waiting = this.data.waiting
-      .map((one) => (one.id === this.tag?.id ? { ...one, count: one.count - answered } : one))
-      .filter(({ count }) => count > 0);
+    this.data.waiting = this.data.waiting.map((one) => (one.id === this.tag?.id ? { ...one, count: one.count - answered } : one));
+    const waiting = this.data.waiting.filter(({ count }) => count > 0);
     const line = this.part("waiting");
-    line.hidden = !this.data.waiting.length;
+    line.hidden = !waiting.length;
     line.replaceChildren(element("span", "", this.words.auditsWait));
-    for (const { id, name, count } of this.data.waiting) {
+    for (const { id, name, count } of waiting) {
       const button = element("button", "quiet", `${name} ${count}`);
       button.type = "button";
       button.addEventListener("click", () => this.choose({ id, name }));
@@ -298,6 +298,7 @@ class Verify {
   // What an unmarked picture means is decided once, when a page comes up: it must not change under somebody's marks.
   newPage(cells) {
     this.page = cells;
+    if (cells.length) this.exhausted.delete(this.tag?.id);
     this.decideDefault();
   }
 
@@ -338,13 +339,14 @@ class Verify {
   // Nothing of this tag: on to the next one whose audits wait, by Enter.
   showNothingLeft(place) {
     place.replaceChildren(nothingLeft(this.words, () => this.load()));
-    const next = this.data.waiting.find(({ id }) => id !== this.tag?.id);
+    this.exhausted.add(this.tag?.id); // what still waits of it is in others' hands
+    const next = this.data.waiting.find(({ id, count }) => count > 0 && !this.exhausted.has(id));
     if (!next) return;
     const button = element("button", "primary", put(this.words.nextTag, { tag: next.name, n: next.count }));
     button.type = "button";
     button.addEventListener("click", () => this.choose(next));
     place.querySelector(".links").prepend(button);
-    button.focus();
+    if (!this.root.getRootNode().activeElement?.matches?.("input")) button.focus();
   }
 
   draw(cell) {
@@ -381,8 +383,8 @@ class Verify {
     const labels = seen.map((cell) => [cell.image, this.tag.id, this.stateOf(cell)]);
     const given = this.work.push(labels, { tasks: seen.map((cell) => cell.task), tag: this.tag.id, began: this.began });
     for (const cell of seen) this.answered.add(cell.task);
-    this.drawWaiting(seen.filter(({ kind }) => kind === "audit").length);
-    this.done.push({ ...given, cells: seen, defaultState: this.defaultState });
+    this.drawWaiting(audits(seen));
+    this.done.push({ ...given, cells: seen, defaultState: this.defaultState, tag: this.tag.id });
     this.done.splice(0, this.done.length - UNDONE_PAGES);
     this.work.here += seen.length;
     const unseen = this.page.filter((cell) => !cell.picture.naturalWidth);
@@ -438,6 +440,7 @@ class Verify {
     if (!last) return this.work.note(this.words.nothingToUndo);
     this.work.undo(last);
     for (const cell of last.cells) this.answered.delete(cell.task);
+    if (last.tag === this.tag?.id) this.drawWaiting(-audits(last.cells));
     this.work.here = Math.max(0, this.work.here - last.cells.length);
     this.turn += 1; // a page under way is asked for again
     this.finished = false;
@@ -450,7 +453,8 @@ class Verify {
   // Keys and clicks
 
   key(event) {
-    if (this.work.resting || event.target.closest?.("a, .links button")) return false;
+    const pressing = event.key === "Enter" || event.key === " ";
+    if (this.work.resting || (pressing && event.target.closest?.("a, .links button"))) return false;
     const place = this.cells.focused();
     const button = event.target.closest?.("button:not(.cell)");
     if (this.skipBox.isOpen) return !button && this.skipBox.key(event);
