@@ -1,7 +1,7 @@
 """Each page runs on its own and behind the menu, on a real workspace in every stage of a project."""
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +12,6 @@ from streamlit.testing.v1 import AppTest
 
 import annotator.ui
 from annotator import jobs
-from annotator import workspace as workspaces
 from annotator.services import (
     embedding,
     labelling,
@@ -30,6 +29,7 @@ from annotator.settings import Settings
 from annotator.terms import LabelState
 from annotator.workspace import Workspace
 from db.models import Task
+from tests.pages.conftest import Opened
 from tests.services.rows import add_images, add_tags
 from tests.services.worlds import make_world, put_model
 
@@ -37,24 +37,6 @@ ROOT = Path(annotator.ui.__file__).parent.parent.parent
 MAIN = ROOT / "annotator" / "ui" / "main.py"
 PAGES = sorted(file.stem for file in (ROOT / "pages").glob("*.py"))
 SECONDS = 60
-
-Opened = Callable[[Workspace], None]
-
-
-@pytest.fixture
-def serve(monkeypatch: pytest.MonkeyPatch) -> Iterator[Opened]:
-    """Make a workspace the one the pages serve."""
-
-    def chosen(workspace: Workspace) -> None:
-        monkeypatch.setenv("ANNOTATOR_WORKSPACE", str(workspace.folder))
-        monkeypatch.setenv("ANNOTATOR_DEVICE", "cpu")
-        workspaces.current.cache_clear()
-
-    workspaces.current.cache_clear()
-    yield chosen
-    if workspaces.current.cache_info().currsize:
-        workspaces.current().close()
-    workspaces.current.cache_clear()
 
 
 @pytest.fixture(scope="module")
