@@ -94,6 +94,7 @@ def import_(
 
     Ends with 1 where a path leads nowhere or no picture came of it all.
     """
+    from annotator.importers.addresses import local_path
     from annotator.services.importing import import_pictures
     from annotator.services.importing_labels import import_labels
 
@@ -104,8 +105,8 @@ def import_(
         if labels is not None:
             shown["labels"] = asdict(import_labels(workspace, labels, as_truth=as_truth))
     show(shown, as_json)
-    nowhere = [path for path in paths if "://" not in path and "!" not in path and not Path(path).exists()]
-    if nowhere or not (report.added or report.duplicates or report.unchanged):
+    local = filter(None, map(local_path, paths))
+    if not all(path.exists() for path in local) or not (report.added or report.duplicates or report.unchanged):
         raise typer.Exit(1)
 
 

@@ -2,34 +2,25 @@
 
 import streamlit as st
 
-from annotator.services import arriving
 from annotator.services.image_facts import image_count
 from annotator.ui import Visit, attempt, open_page, plain
-from annotator.ui.arrivals import source, uploaded
+from annotator.ui.arrivals import choose
 from annotator.ui.label_import import labels
+from annotator.ui.tables import lines
 from annotator.ui.words import say
 from annotator.ui.working import ask, last_done, worker
 
 PICTURES = ["jpg", "jpeg", "png", "webp", "gif", "bmp", "tif", "tiff", "zip", "tar"]
-SHOWN = 200  # refused files
 
 
 def pictures(visit: Visit) -> None:
     """Choose them, have the worker read them, see what came of it."""
     st.subheader(say("import.pictures"))
-    if source("pictures", visit) == "path":
-        path = st.text_input(say("import.folder"), help=say("import.folder_help"))
-        files = []
-    else:
-        files = st.file_uploader(say("import.files"), type=PICTURES, accept_multiple_files=True, key="picture files")
-        path = ""
+    source = choose(visit, "pictures", type=PICTURES, accept_multiple_files=True)
     embed = st.checkbox(say("import.embed"), value=True, help=say("import.embed_help"))
-    if st.button(say("import.start"), type="primary", disabled=not (path or files)):
+    if st.button(say("import.start"), type="primary", disabled=not source):
         with attempt():
-            # The folder, not its files: a list among them would be followed to wherever it leads.
-            kept = uploaded(visit, files)[0].parent if files else None
-            chosen = arriving.reachable(visit.workspace, path, pictures=True) if kept is None else str(kept)
-            ask(visit, "import", paths=[chosen], embed=embed)
+            ask(visit, "import", paths=[source.place(visit, pictures=True)], embed=embed)
     worker(visit, "import")
     last = last_done(visit, "import")
     if last is not None and last.result:
@@ -44,7 +35,7 @@ def brought(done: dict) -> None:
         st.caption(plain(say("import.skipped", endings=", ".join(passed_over))))
     if done["refused"]:
         with st.expander(say("import.refused")):
-            st.dataframe(done["refused"][:SHOWN], hide_index=True, width="stretch")
+            lines(done["refused"])
 
 
 visit = open_page("import", wide=False)

@@ -11,6 +11,7 @@ from typing import Any
 
 from annotator.arrays import write_whole
 from annotator.errors import ForbiddenError, MissingError, UsageError
+from annotator.importers.addresses import scheme_of
 from annotator.importers.tables import LIST_SUFFIXES
 from annotator.progress import Progress, silent
 from annotator.services import rights
@@ -57,7 +58,7 @@ def reachable(workspace: Workspace, path: str, *, pictures: bool = False) -> str
         raise UsageError("no path; give a folder, a file or a URL")
     with workspace.reading() as session:
         alone = not rights.has_accounts(session)
-    if "://" in path and alone:
+    if scheme_of(path) and alone:
         return path
     try:
         whole = Path(path).expanduser().resolve()

@@ -31,6 +31,12 @@ def image_count(session: Session) -> int:
     return 0 if last is None else last + 1
 
 
+def count_near_duplicate_groups(session: Session) -> int:
+    """Groups of at least two images that look nearly the same."""
+    sizes = select(func.count(Image.row)).group_by(Image.near_duplicate_group).having(func.count(Image.row) > 1)
+    return session.scalar(select(func.count()).select_from(sizes.subquery())) or 0
+
+
 def is_gold(table: type[Label | Review] = Label) -> ColumnElement[bool]:
     """Of a label or review in a query: whether the answer on its pair is declared known."""
     return exists().where(Gold.image_row == table.image_row, Gold.tag_id == table.tag_id)

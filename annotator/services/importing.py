@@ -11,7 +11,7 @@ from typing import TypeVar
 
 import numpy as np
 from filelock import FileLock
-from sqlalchemy import func, select, update
+from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
 from annotator.arrays import write_whole
@@ -20,6 +20,7 @@ from annotator.importers.pictures import Picture
 from annotator.importers.refusals import Refused
 from annotator.importers.sources import Found, read_found, scan
 from annotator.progress import Progress, silent
+from annotator.services.image_facts import count_near_duplicate_groups
 from annotator.services.importing_store import Batch
 from annotator.services.rights import Right, needs
 from annotator.workspace import THUMBNAIL_SIZES, Workspace
@@ -165,9 +166,3 @@ def _group(workspace: Workspace) -> int:
             ]
             session.execute(update(Image), changed)
         return count_near_duplicate_groups(session)
-
-
-def count_near_duplicate_groups(session: Session) -> int:
-    """Groups of at least two images that look nearly the same."""
-    sizes = select(func.count(Image.row)).group_by(Image.near_duplicate_group).having(func.count(Image.row) > 1)
-    return session.scalar(select(func.count()).select_from(sizes.subquery())) or 0

@@ -52,7 +52,8 @@ def refill(workspace: Workspace, count: int | None = None, strategy: str | None 
         kept = Task.annotator_id.is_not(None) | Task.round_number.is_not(None)
         held = set(session.scalars(select(Task.image_row).where(Task.done_at.is_(None), Task.tag_id.is_(None), kept)))
         only_bulk = _only_in_bulk(session)
-    open_rows = _unanswered(snapshot, held, only_bulk)
+    by_people = np.asarray(np.isin(snapshot.origins, (Origin.HUMAN, Origin.REVIEW, Origin.TRUTH)).any(axis=1))
+    open_rows = _unanswered(snapshot, by_people, held, only_bulk)
     random_rows = open_rows[snapshot.in_split(Split.VALIDATION)[open_rows]]
     pick_rows = open_rows[snapshot.in_split(Split.TRAIN)[open_rows]]
     wanted = min(len(random_rows), round(count * project.random_share))
@@ -63,7 +64,7 @@ def refill(workspace: Workspace, count: int | None = None, strategy: str | None 
     partly: list[tuple[TaskKind, int, str]] = []
     if len(picks) < count - wanted:
         waiting = np.concatenate([waiting, np.array([row for _, row, _ in picks], np.int64)])
-        rows = (_partly(workspace, snapshot, held), waiting)
+        rows = (_partly(workspace, snapshot, by_people, held), waiting)
         found = _picked(workspace, snapshot, rows, count - wanted - len(picks), strategy, rng)
         # No random slice: what somebody chose to say something of is no random sample.
         partly = [(TaskKind.PICK, row, PARTLY_REASON) for _, row, _ in found]
@@ -144,30 +145,31 @@ def _only_in_bulk(session: Session) -> list[int]:
     return list(session.scalars(select(Label.image_row).group_by(Label.image_row).having(asked == 0)))
 
 
-def _unanswered(snapshot: Snapshot, held: set[int], only_bulk: list[int]) -> NDArray[np.int64]:
-    """Rows on which nobody answered, leaving out those in somebody's hands.
+def _unanswered(
+    snapshot: Snapshot, by_people: NDArray[np.bool_], held: set[int], only_bulk: list[int]
+) -> NDArray[np.int64]:
+    """Rows on which nobody answered, leaving out those in somebody's hands. `by_people` (N,): where somebody did.
 
     Held-out images that were only tagged in bulk can still be drawn: without them, those left would be the ones
     that no search finds, and no longer random.
     """
-    by_people = np.isin(snapshot.origins, (Origin.HUMAN, Origin.REVIEW, Origin.TRUTH))
-    free = np.asarray(~by_people.any(axis=1))
+    free = ~by_people
     held_out = ~snapshot.in_split(Split.TRAIN)
     free[only_bulk] |= held_out[only_bulk]
     free[list(held)] = False
     return np.flatnonzero(free)
 
 
-def _partly(workspace: Workspace, snapshot: Snapshot, held: set[int]) -> NDArray[np.int64]:
+def _partly(
+    workspace: Workspace, snapshot: Snapshot, by_people: NDArray[np.bool_], held: set[int]
+) -> NDArray[np.int64]:
     """Training images of which people said some tags only, in Verify or by an import, and never saw the whole."""
     with workspace.reading() as session:
         done = select(Task.image_row).where(Task.tag_id.is_(None), Task.done_at.is_not(None))
         left_out = held.union(session.scalars(done))
-    by_people = np.isin(snapshot.origins, (Origin.HUMAN, Origin.REVIEW, Origin.TRUTH))
-    is_open = (snapshot.origins == Origin.NOBODY).any(axis=1)
-    said = by_people.any(axis=1) & is_open & snapshot.in_split(Split.TRAIN)
-    said[list(left_out)] = False
-    return np.flatnonzero(said)
+    partly = by_people & (snapshot.origins == Origin.NOBODY).any(axis=1) & snapshot.in_split(Split.TRAIN)
+    partly[list(left_out)] = False
+    return np.flatnonzero(partly)
 
 
 def _answered(snapshot: Snapshot) -> int:

@@ -1,11 +1,11 @@
 """What a person is asked next, with everything the screen shows beside it."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from itertools import islice
 from typing import Any
 
 from filelock import FileLock
-from sqlalchemy import func, select
+from sqlalchemy import ColumnElement, Row, func, select
 from sqlalchemy.orm import Session
 
 from annotator.services import picking, rounds, suggesting, tasks
@@ -15,7 +15,7 @@ from annotator.services.overlap import votes_for
 from annotator.services.people import tidy
 from annotator.services.rights import Right, needs
 from annotator.services.tasks import SHOWN_TAGS
-from annotator.terms import Split, TaskKind
+from annotator.terms import LabelState, Split, TaskKind
 from annotator.workspace import Workspace
 from db.models import Annotator, Image, Label, Tag, Task
 
@@ -100,23 +100,26 @@ def _shown_kind(task: Task) -> TaskKind:
     return TaskKind.AUDIT if tasks.Band.of(task.position) in audits else TaskKind.PICK
 
 
+def _labels(session: Session, rows: Sequence[int], *which: ColumnElement[bool]) -> Iterator[Row[int, int, LabelState]]:
+    """(image, tag, state) of the labels on `rows`."""
+    query = select(Label.image_row, Label.tag_id, Label.state).join(Annotator).where(*which)
+    for part in parts(rows):
+        yield from session.execute(query.where(Label.image_row.in_(part)))
+
+
 def _answered(session: Session, annotator: str, rows: Sequence[int]) -> dict[int, dict[int, int]]:
     """What the annotator said on `rows` already: state by tag id."""
     found: dict[int, dict[int, int]] = {}
-    query = select(Label.image_row, Label.tag_id, Label.state).join(Annotator).where(Annotator.name == annotator)
-    for part in parts(rows):
-        for row, tag_id, state in session.execute(query.where(Label.image_row.in_(part))):
-            found.setdefault(row, {})[tag_id] = int(state)
+    for row, tag_id, state in _labels(session, rows, Annotator.name == annotator):
+        found.setdefault(row, {})[tag_id] = int(state)
     return found
 
 
 def _known(session: Session, rows: Sequence[int]) -> dict[int, dict[int, int]]:
     """What people said on `rows` without contradiction, gold apart: an answer to the rest must not deny it unseen."""
     said: dict[int, dict[int, set[int]]] = {}
-    query = select(Label.image_row, Label.tag_id, Label.state).where(~is_gold(), Label.kind != TaskKind.GOLD)
-    for part in parts(rows):
-        for row, tag_id, state in session.execute(query.where(Label.image_row.in_(part))):
-            said.setdefault(row, {}).setdefault(tag_id, set()).add(int(state))
+    for row, tag_id, state in _labels(session, rows, ~is_gold(), Label.kind != TaskKind.GOLD):
+        said.setdefault(row, {}).setdefault(tag_id, set()).add(int(state))
     return {
         row: {tag_id: states.pop() for tag_id, states in by_tag.items() if len(states) == 1}
         for row, by_tag in said.items()

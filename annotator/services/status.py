@@ -10,8 +10,7 @@ from sqlalchemy.orm import Session
 from annotator.arrays import ShardedArray
 from annotator.services import models, suggesting, tiles
 from annotator.services.embedding import current_backbone
-from annotator.services.image_facts import is_gold, names_of
-from annotator.services.importing import count_near_duplicate_groups
+from annotator.services.image_facts import count_near_duplicate_groups, is_gold, names_of
 from annotator.services.snapshots import take
 from annotator.snapshot import Snapshot
 from annotator.terms import LabelState, Origin, RoundStatus

@@ -7,19 +7,17 @@ import pandas as pd
 import streamlit as st
 
 from annotator.importers.labels import LABEL_IMPORTERS
-from annotator.services import arriving
 from annotator.services.image_facts import names_of
 from annotator.services.tag_mapping import LEFT_OUT, NEW, TABLE, UNKNOWN
 from annotator.services.votes import live_tags
 from annotator.ui import Visit, attempt, plain
-from annotator.ui.arrivals import source, uploaded
-from annotator.ui.tables import table
+from annotator.ui.arrivals import choose
+from annotator.ui.tables import MOST_LINES, lines, table
 from annotator.ui.words import say
 from annotator.ui.working import ask, last_done, worker
 
 COUNT_AS = ("labels", "suggestions", "truth")
 SWITCHES = ("complete", "add_tags", "keep_people", "overwrite")
-SHOWN = 200  # rows of a list
 Options = dict[str, Any]
 Report = dict[str, Any]
 
@@ -31,24 +29,18 @@ def labels(visit: Visit, *, any_pictures: bool) -> None:
         st.caption(say("import.no_pictures"))
         return
     st.caption(say("import.labels_about"))
-    path, files = "", []
-    if source("labels", visit) == "path":
-        path = st.text_input(say("import.labels_path"), help=say("import.labels_path_help"))
-    else:
-        file = st.file_uploader(say("import.labels_upload"), help=say("import.labels_path_help"), key="labels file")
-        files = [] if file is None else [file]
-    options = _choose()
-    if st.button(say("import.preview"), disabled=not (path or files)):
+    source = choose(visit, "labels", help=say("import.labels_path_help"))
+    options = _options()
+    if st.button(say("import.preview"), disabled=not source):
         with attempt():
-            chosen = str(uploaded(visit, files)[0]) if files else arriving.reachable(visit.workspace, path)
-            ask(visit, "import_labels", path=chosen, options={**options, "preview": True})
+            ask(visit, "import_labels", path=source.place(visit), options={**options, "preview": True})
     worker(visit, "import_labels")
     last = last_done(visit, "import_labels")
     if last is not None:
         _shown(visit, {**(last.result or {}), "job": last.id}, options)
 
 
-def _choose() -> Options:
+def _options() -> Options:
     """How the labels count."""
     left, right = st.columns(2)
     format = left.selectbox(
@@ -147,10 +139,10 @@ def _problems(visit: Visit, report: Report) -> None:
         stands = say("import.overwritten" if report["options"]["overwrite"] else "import.kept")
         with st.expander(say("import.contradictions", count=f"{report['conflict_count']:,}")):
             st.caption(stands)
-            shown = report["conflicts"][:SHOWN]
+            shown = report["conflicts"][:MOST_LINES]
             with visit.workspace.reading() as session:
                 names = names_of(session, [one["image"] for one in shown])
             table([{**one, "image": names.get(one["image"], one["image"])} for one in shown])
     if report["refused_count"]:
         with st.expander(say("import.problems", count=f"{report['refused_count']:,}")):
-            st.dataframe(report["refused"][:SHOWN], hide_index=True, width="stretch")
+            lines(report["refused"])

@@ -10,6 +10,7 @@ from annotator.cells import guarded
 from annotator.ui import table_height
 from annotator.ui.words import say
 
+MOST_LINES = 200
 Rows = pd.DataFrame | Sequence[dict[str, Any]]
 
 
@@ -17,6 +18,11 @@ def table(rows: Rows, *, most: int = 14, **options: Any) -> Any:
     """Show `rows`, up to `most` of them without an inner scroll bar; `options` and the result are st.dataframe's."""
     frame = pd.DataFrame(rows)
     return st.dataframe(frame, hide_index=True, width="stretch", height=table_height(len(frame), most), **options)
+
+
+def lines(texts: Sequence[str]) -> None:
+    """The first of many texts, one a row."""
+    st.dataframe(list(texts[:MOST_LINES]), hide_index=True, width="stretch")
 
 
 def table_to_take(rows: Rows, name: str, **options: Any) -> None:

@@ -16,7 +16,6 @@ const RETRY_MS = 1000;
 const UNDONE_PAGES = 20; // that can be taken back
 const TURN_MS = 1200;
 const BELOW = 150; // pixels below the page of pictures: buttons and status
-const audits = (cells) => cells.filter(({ kind }) => kind === "audit").length;
 
 export const mount = (root, data, tell) => new Verify(root, data, tell);
 
@@ -135,9 +134,15 @@ class Verify {
 
   // The tag
 
-  // Tags whose audits wait come with a button each: their answers settle the most. Pages answered since count.
-  drawWaiting(answered = 0) {
+  // Audits among `cells` that were answered (1) or taken back (-1) since the page was made.
+  countOff(cells, times = 1) {
+    const answered = times * cells.filter(({ kind }) => kind === "audit").length;
     this.data.waiting = this.data.waiting.map((one) => (one.id === this.tag?.id ? { ...one, count: one.count - answered } : one));
+    this.drawWaiting();
+  }
+
+  // Tags whose audits wait come with a button each: their answers settle the most.
+  drawWaiting() {
     const waiting = this.data.waiting.filter(({ count }) => count > 0);
     const line = this.part("waiting");
     line.hidden = !waiting.length;
@@ -383,7 +388,7 @@ class Verify {
     const labels = seen.map((cell) => [cell.image, this.tag.id, this.stateOf(cell)]);
     const given = this.work.push(labels, { tasks: seen.map((cell) => cell.task), tag: this.tag.id, began: this.began });
     for (const cell of seen) this.answered.add(cell.task);
-    this.drawWaiting(audits(seen));
+    this.countOff(seen);
     this.done.push({ ...given, cells: seen, defaultState: this.defaultState, tag: this.tag.id });
     this.done.splice(0, this.done.length - UNDONE_PAGES);
     this.work.here += seen.length;
@@ -440,7 +445,7 @@ class Verify {
     if (!last) return this.work.note(this.words.nothingToUndo);
     this.work.undo(last);
     for (const cell of last.cells) this.answered.delete(cell.task);
-    if (last.tag === this.tag?.id) this.drawWaiting(-audits(last.cells));
+    if (last.tag === this.tag?.id) this.countOff(last.cells, -1);
     this.work.here = Math.max(0, this.work.here - last.cells.length);
     this.turn += 1; // a page under way is asked for again
     this.finished = false;
